@@ -1,0 +1,1 @@
+"""Passback carries scores from learning platforms into student information systems over OneRoster."""
