@@ -1,0 +1,261 @@
+"""What a district is: the model of its mapping file.
+
+Nothing here reads a file: `mapping_file` does, and adds the lines. The rules are those of RULES.md
+("Checked when the mapping file is read").
+"""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Iterable, Mapping  # noqa: TC003 - pydantic reads the annotations
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from passback.mapping_checks import (
+    Problem,
+    WrongError,
+    connection_id,
+    cron,
+    date,
+    district_name,
+    kind_of,
+    nearest,
+    one_of,
+    text,
+    time_zone,
+)
+from passback.mapping_settings import Setting, SettingValue  # noqa: TC001 - pydantic reads the annotations
+from passback.sis import PROFILES
+
+OTUS_TYPES: Final = (
+    "Assignment",
+    "Checklist",
+    "Homework",
+    "Journal",
+    "Lab",
+    "Observation",
+    "Paper",
+    "Presentation",
+    "Project",
+    "Quiz",
+    "Test",
+    "Worksheet",
+)
+
+SOURCE_TYPES: Final[Mapping[str, tuple[str, ...]]] = {"otus": OTUS_TYPES}
+"""Every source system, with the assessment types that a district must map one by one (RULES section 2)."""
+
+Text = Annotated[str, BeforeValidator(text)]
+ConnectionId = Annotated[str, BeforeValidator(connection_id)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class Source(_Part):
+    """Where scores come from."""
+
+    system: Annotated[str, BeforeValidator(one_of(SOURCE_TYPES))]
+    """The learning platform."""
+    connection: ConnectionId
+    """Id of the Airflow connection that holds its address and credential."""
+
+
+class Sis(_Part):
+    """Where scores go; the limits override those of the SIS's profile."""
+
+    system: Annotated[str, BeforeValidator(one_of(PROFILES))]
+    """The student information system."""
+    connection: ConnectionId
+    """Id of the Airflow connection that holds its address and credential."""
+    connections: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Requests it may have under way at once."""
+    requests_per_second: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
+    """Requests it may be sent in a second."""
+
+
+class District(_Part):
+    """A district: what its mapping file says.
+
+    Validate with a context to have more checked: `settings`, by name, are what `rules` may hold; `source`
+    and `sis` are the systems' names, so that what depends on them is checked though another of their
+    fields is wrong.
+    """
+
+    district: Annotated[str, BeforeValidator(district_name)]
+    """The DAG's id and the file's name: letters, digits, - and _."""
+    name: Text
+    """The name people use."""
+    timezone: Annotated[str, BeforeValidator(time_zone)]
+    """Its time zone, such as America/Los_Angeles: the schedule and all dates are read in it."""
+    schedule: Annotated[str | None, BeforeValidator(cron)]
+    """Cron expression of five fields in that time zone; null: only by hand."""
+    effective_date: Annotated[dt.date, BeforeValidator(date)]
+    """The first day that counts; past, present or future."""
+    source: Source
+    sis: Sis
+    confirmed: tuple[Text, ...] = Field(default=(), validate_default=True)
+    """What the SIS's interface cannot reveal and the district confirms."""
+    categories: Mapping[str, str]
+    """The source's assessment types, each with one category of the SIS."""
+    rules: Mapping[str, Any] = Field(default_factory=dict)
+    """Settings that differ from the SIS's defaults."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone, to compute with."""
+        return ZoneInfo(self.timezone)
+
+    @field_validator("confirmed", mode="before")
+    @classmethod
+    def _confirmed_is_a_list(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise WrongError.of(f"expected a list, found {kind_of(value)}.", "Write it as [first, second].")
+        return tuple(value)
+
+    @field_validator("confirmed")
+    @classmethod
+    def _confirmed_is_complete(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if system := _system("sis", PROFILES, info):
+            WrongError.raise_any(_confirmation_problems(value, system))
+        return value
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _one_category_a_type(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            what = f"expected types with their categories, found {kind_of(value)}."
+            raise WrongError.of(what, "Write a line `Type: Category` for each.")
+        problems = _category_problems(value)
+        if system := _system("source", SOURCE_TYPES, info):
+            problems += _type_problems(value, system)
+        WrongError.raise_any(problems)
+        return value
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _rules_are_declared(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            what = f"expected settings with their values, found {kind_of(value)}."
+            raise WrongError.of(what, "Write {} if there are none.")
+        declared: Mapping[str, Setting] | None = (info.context or {}).get("settings")
+        if declared is None or not _system("sis", PROFILES, info):
+            return value
+        return _read_settings(value, declared)
+
+
+# --- What hangs together ---
+
+
+def _system(part: str, known: Mapping[str, object], info: ValidationInfo) -> str | None:
+    system: str | None = info.data[part].system if part in info.data else (info.context or {}).get(part)
+    return system if system in known else None
+
+
+def _confirmation_problems(confirmed: tuple[str, ...], system: str) -> list[Problem]:
+    profile = PROFILES[system]
+    keys = profile.confirmations
+    problems = []
+    for place, key in enumerate(confirmed):
+        if key not in keys:
+            mend = nearest(key, keys) or f"Known ones: {', '.join(keys) or 'none'}."
+            problems.append(Problem((place,), f"{profile.title} asks for no such confirmation.", mend))
+        elif key in confirmed[:place]:
+            problems.append(Problem((place,), "this is confirmed twice.", "Remove one of the two."))
+    for key, sentence in keys.items():
+        if key not in confirmed:
+            mend = f"Make sure of it in {profile.title}, then add {key} to `confirmed`."
+            problems.append(Problem((), f"`{key}` is not confirmed: {sentence}", mend))
+    return problems
+
+
+def _category_problems(categories: Mapping[Any, Any]) -> list[Problem]:
+    problems = []
+    for key, category in categories.items():
+        try:
+            text(key)
+            text(category)
+        except WrongError as wrong:
+            problem = wrong.problems[0]
+            several = isinstance(category, list | dict)
+            mend = "One type goes to one category; several types may share one." if several else problem.mend
+            problems.append(Problem((key,), problem.what, mend))
+    return problems
+
+
+def _type_problems(categories: Mapping[Any, Any], system: str) -> list[Problem]:
+    types = SOURCE_TYPES[system]
+    problems = []
+    for key in categories:
+        if key not in types:
+            mend = nearest(key, types) or f"Types: {', '.join(types)}."
+            problems.append(Problem((key,), f"{system} has no such assessment type.", mend))
+    missing = [name for name in types if name not in categories]
+    if missing:
+        what = f"every {system} type must be mapped; missing: {', '.join(missing)}."
+        problems.append(Problem((), what, "Add a line `Type: Category` for each."))
+    return problems
+
+
+def _read_settings(rules: Mapping[Any, Any], declared: Mapping[str, Setting]) -> dict[str, SettingValue]:
+    read: dict[str, SettingValue] = {}
+    problems = []
+    for key, value in rules.items():
+        if key not in declared:
+            mend = nearest(key, declared) or f"Settings: {', '.join(sorted(declared)) or 'none'}."
+            problems.append(Problem((key,), "there is no such setting for this SIS.", mend))
+            continue
+        try:
+            read[key] = declared[key].read(value)
+        except WrongError as wrong:
+            problems += [Problem((key,), problem.what, problem.mend) for problem in wrong.problems]
+    WrongError.raise_any(problems)
+    return read
+
+
+# --- Problems in words ---
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """What pydantic found, in the words and fields of a mapping file; no value is repeated."""
+    problems: list[Problem] = []
+    for found in error.errors(include_url=False):
+        field = tuple(found["loc"])
+        cause = found.get("ctx", {}).get("error")
+        if isinstance(cause, WrongError):
+            problems += [Problem(field + inner.field, inner.what, inner.mend) for inner in cause.problems]
+        else:
+            what, mend = _in_words(field, found["type"], found["msg"], found["input"])
+            problems.append(Problem(field, what, mend))
+    return problems
+
+
+def _in_words(field: tuple[str | int, ...], error_type: str, message: str, value: Any) -> tuple[str, str]:
+    if error_type == "missing":
+        return "this field is missing.", f"Add `{field[-1]}: …`."
+    if error_type == "extra_forbidden":
+        known = _fields_at(field[:-1])
+        return "there is no such field.", nearest(field[-1], known) or f"Fields here: {', '.join(known)}."
+    if error_type in {"model_type", "model_attributes_type"}:
+        what = f"expected fields with their values, found {kind_of(value)}."
+        return what, f"Fields here: {', '.join(_fields_at(field))}."
+    should_be = message.removeprefix("Input ")  # pydantic's own words
+    return f"the value {should_be}, found {kind_of(value)}.", "Write such a value, without quotes."
+
+
+def _fields_at(field: Iterable[str | int]) -> list[str]:
+    parts: dict[tuple[str | int, ...], type[_Part]] = {("source",): Source, ("sis",): Sis}
+    return list(parts.get(tuple(field), District).model_fields)
