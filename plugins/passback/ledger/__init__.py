@@ -1,0 +1,57 @@
+"""The ledger: what was sent, accepted and read back, what became of every score, and a trail that only grows.
+
+Tables, states and look-ups: docs/ledger.md.
+"""
+
+from passback.ledger.database import (
+    Connection,
+    connect,
+    district_lock,
+    ensure_schema,
+    is_empty,
+    upgrade,
+)
+from passback.ledger.explain import explain_score
+from passback.ledger.extracts import keep_extract, last_extract
+from passback.ledger.outcomes import record_outcomes
+from passback.ledger.runs import close_run, latest_runs, open_run
+from passback.ledger.sent import (
+    answer_line_items,
+    answer_results,
+    intend_line_items,
+    intend_results,
+    known_line_items,
+    known_results,
+    no_line_items,
+    no_results,
+    settle_line_items,
+    settle_results,
+)
+from passback.ledger.trail import verify_trail
+
+__all__ = [
+    "Connection",
+    "answer_line_items",
+    "answer_results",
+    "close_run",
+    "connect",
+    "district_lock",
+    "ensure_schema",
+    "explain_score",
+    "intend_line_items",
+    "intend_results",
+    "is_empty",
+    "keep_extract",
+    "known_line_items",
+    "known_results",
+    "last_extract",
+    "latest_runs",
+    "no_line_items",
+    "no_results",
+    "open_run",
+    "record_outcomes",
+    "settle_line_items",
+    "settle_results",
+    "upgrade",
+    "verify_trail",
+]

@@ -1,0 +1,1 @@
+"""The steps that the ledger's schema has taken, by alembic."""

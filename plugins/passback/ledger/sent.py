@@ -1,0 +1,268 @@
+"""What was meant for the SIS, what it answered, and what it held when it was read back.
+
+A row's states: intended (a write may or may not have reached the SIS), accepted (2xx), confirmed (read back
+equal), refused, not_stored (accepted, read back different). Its columns hold the values last intended,
+`in_sis` the value the SIS last accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from psycopg2 import sql
+
+from passback.ledger import trail
+from passback.ledger.bulk import INTEGER, NULLABLE_INTEGER, copy_in, copy_out, names
+from passback.ledger.database import Connection, Cursor, transaction
+from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT, Frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of thing that is written: its table, what identifies it, where it belongs, what may change."""
+
+    name: str  # in the trail
+    table: str
+    key: tuple[str, ...]
+    place: tuple[str, ...]
+    content: tuple[str, ...]
+    plan: Frame
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of a plan but its action."""
+        return (*self.key, *self.place, *self.content)
+
+    def shape(self, name: str, columns: tuple[str, ...], **more: str) -> Frame:
+        """A frame of some of the plan's columns and further ones with their types."""
+        return Frame(name, {column: self.plan.columns[column] for column in columns} | more, self.key)
+
+
+LINE_ITEMS: Final = _Kind(
+    "line_item",
+    "line_items",
+    ("line_item_id",),
+    ("assessment_id", "class_id", "sis_class_id"),
+    ("title", "category_id", "period_id", "assign_date", "due_date", "points_possible"),
+    LINE_ITEM_PLAN,
+)
+
+RESULTS: Final = _Kind(
+    "result",
+    "results",
+    ("line_item_id", "sis_student_id"),
+    ("assessment_id", "class_id", "student_id", "sis_class_id"),
+    ("score", "score_status", "score_date"),
+    RESULT_PLAN,
+)
+
+INTEND: Final = sql.SQL("""
+    INSERT INTO {table} (district, {columns}, state, run_id, intended_at)
+    SELECT %(district)s, {columns}, 'intended', %(run_id)s, now() FROM pg_temp.incoming
+    ON CONFLICT (district, {key}) DO UPDATE SET
+        {assignments}, state = excluded.state, run_id = excluded.run_id, intended_at = excluded.intended_at,
+        answered_at = NULL, answer_status = NULL, answer_words = '', settled_run_id = NULL,
+        confirmed_at = NULL
+""")
+
+COUNT_ANSWERED: Final = sql.SQL("""
+    SELECT count(*) FROM (SELECT DISTINCT {key} FROM pg_temp.incoming) AS answers
+    JOIN {table} USING ({key}) WHERE district = %(district)s AND run_id = %(run_id)s
+""")
+
+# The run that meant the value stands in the trail, whichever run learned that it arrived.
+CHANGES: Final = sql.SQL("""
+    SELECT {at} AS at, held.run_id, {kind_name} AS kind, held.line_item_id,
+           {sis_student_id} AS sis_student_id, held.sis_class_id, held.assessment_id, held.class_id,
+           {student_id} AS student_id, held.in_sis AS from_value, {value} AS to_value
+    FROM {table} AS held JOIN pg_temp.incoming USING ({key})
+    WHERE held.district = {district} AND incoming.state = {arrived} AND held.in_sis IS DISTINCT FROM {value}
+""")
+
+ANSWER: Final = sql.SQL("""
+    UPDATE {table} AS held SET
+        state = incoming.state,
+        answered_at = CASE WHEN incoming.state <> 'intended' THEN incoming.answered_at END,
+        answer_status = incoming.status,
+        answer_words = left(incoming.words, 500),
+        in_sis = CASE WHEN incoming.state = 'accepted' THEN {value} ELSE held.in_sis END
+    FROM pg_temp.incoming
+    WHERE held.district = %(district)s AND {same_key}
+""")
+
+SETTLE: Final = sql.SQL("""
+    UPDATE {table} AS held SET
+        state = incoming.state,
+        settled_run_id = %(run_id)s,
+        confirmed_at = CASE WHEN incoming.state = 'confirmed' THEN now() END,
+        in_sis = CASE WHEN incoming.state = 'confirmed' THEN {value} ELSE held.in_sis END
+    FROM pg_temp.incoming
+    WHERE held.district = %(district)s AND {same_key}
+""")
+
+KNOWN: Final = sql.SQL("SELECT {columns} FROM {table} WHERE district = {district} ORDER BY {key}")
+
+
+def known_line_items(connection: Connection, district: str) -> pd.DataFrame:
+    """Every line item ever intended: `records.LINE_ITEM_PLAN` without action, then state and run_id."""
+    return _known(connection, district, LINE_ITEMS)
+
+
+def known_results(connection: Connection, district: str) -> pd.DataFrame:
+    """Every result ever intended: `records.RESULT_PLAN` without action, then state and run_id."""
+    return _known(connection, district, RESULTS)
+
+
+def no_line_items() -> pd.DataFrame:
+    """What a ledger knows that does not exist yet: `known_line_items` without a row."""
+    return _known_shape(LINE_ITEMS).empty()
+
+
+def no_results() -> pd.DataFrame:
+    """The same of `known_results`."""
+    return _known_shape(RESULTS).empty()
+
+
+def intend_line_items(connection: Connection, district: str, run_id: int, plan: pd.DataFrame) -> None:
+    """Note, before the write, what a run is about to write; `plan` as `records.LINE_ITEM_PLAN`.
+
+    Every row given becomes `intended`, whatever it was; what the SIS last accepted is kept beside it.
+    """
+    _intend(connection, district, run_id, plan, LINE_ITEMS)
+
+
+def intend_results(connection: Connection, district: str, run_id: int, plan: pd.DataFrame) -> None:
+    """Note, before the write, what a run is about to write; `plan` as `records.RESULT_PLAN`."""
+    _intend(connection, district, run_id, plan, RESULTS)
+
+
+def answer_line_items(connection: Connection, district: str, run_id: int, answers: pd.DataFrame) -> None:
+    """Note what the SIS answered; an accepted value that is new to the SIS enters the trail with it.
+
+    Args:
+        connection: The ledger.
+        district: The district's name.
+        run_id: The run that intended these line items.
+        answers: Columns line_item_id, state (accepted, refused, or intended: the answer was lost), status
+            (HTTP's, null: none), words (the SIS's own, kept up to 500 characters), answered_at (UTC).
+
+    Raises:
+        ValueError: a line item that this run did not intend.
+    """
+    _answer(connection, district, run_id, answers, LINE_ITEMS)
+
+
+def answer_results(connection: Connection, district: str, run_id: int, answers: pd.DataFrame) -> None:
+    """As `answer_line_items`, of results: the columns are line_item_id, sis_student_id and so on.
+
+    Raises:
+        ValueError: a result that this run did not intend.
+    """
+    _answer(connection, district, run_id, answers, RESULTS)
+
+
+def settle_line_items(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame) -> None:
+    """Note what reading back showed; a confirmed value whose answer was lost enters the trail now.
+
+    Args:
+        connection: The ledger.
+        district: The district's name.
+        run_id: The run that read back; the line items may be of an earlier one.
+        read_back: Columns line_item_id, state (confirmed or not_stored).
+    """
+    _settle(connection, district, run_id, read_back, LINE_ITEMS)
+
+
+def settle_results(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame) -> None:
+    """As `settle_line_items`, of results: the columns are line_item_id, sis_student_id, state."""
+    _settle(connection, district, run_id, read_back, RESULTS)
+
+
+# --- The same for both kinds ---
+
+
+def _known(connection: Connection, district: str, kind: _Kind) -> pd.DataFrame:
+    shape = _known_shape(kind)
+    query = _fill(KNOWN, kind, columns=names(shape.columns), district=sql.Literal(district))
+    with transaction(connection) as cursor:
+        return copy_out(cursor, query, shape)
+
+
+def _known_shape(kind: _Kind) -> Frame:
+    return kind.shape(kind.table, kind.columns, state=TEXT, run_id=INTEGER)
+
+
+def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFrame, kind: _Kind) -> None:
+    assignments = sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
+        for column in (*kind.place, *kind.content)
+    )
+    query = _fill(INTEND, kind, columns=names(kind.columns), assignments=assignments)
+    with transaction(connection) as cursor:
+        copy_in(cursor, plan, kind.shape("incoming", kind.columns))
+        cursor.execute(query, {"district": district, "run_id": run_id})
+
+
+def _answer(connection: Connection, district: str, run_id: int, answers: pd.DataFrame, kind: _Kind) -> None:
+    shape = kind.shape(
+        "incoming", kind.key, state=TEXT, status=NULLABLE_INTEGER, words=TEXT, answered_at=INSTANT
+    )
+    # The words are not ours: a NUL in them must not cost the answer.
+    readable = answers.assign(words=answers["words"].astype(TEXT).str.replace("\x00", "\ufffd", regex=False))
+    of = {"district": district, "run_id": run_id}
+    with transaction(connection) as cursor:
+        copy_in(cursor, readable, shape)
+        cursor.execute(_fill(COUNT_ANSWERED, kind), of)
+        (intended,) = cursor.fetchone() or (0,)
+        if intended != len(answers):
+            raise ValueError(
+                f"{len(answers) - intended} of {len(answers)} answers are repeated, or about rows"
+                f" of {kind.table} that run {run_id} did not intend."
+            )
+        _append_changes(cursor, district, kind, arrived="accepted", at=sql.SQL("incoming.answered_at"))
+        cursor.execute(_fill(ANSWER, kind), of)
+
+
+def _settle(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame, kind: _Kind) -> None:
+    with transaction(connection) as cursor:
+        copy_in(cursor, read_back, kind.shape("incoming", kind.key, state=TEXT))
+        _append_changes(cursor, district, kind, arrived="confirmed", at=sql.SQL("now()"))
+        cursor.execute(_fill(SETTLE, kind), {"district": district, "run_id": run_id})
+
+
+def _append_changes(cursor: Cursor, district: str, kind: _Kind, *, arrived: str, at: sql.SQL) -> None:
+    """Append to the trail what arrived in the SIS and is not what it last accepted."""
+    nobody = sql.SQL("''")
+    changes = _fill(
+        CHANGES,
+        kind,
+        district=sql.Literal(district),
+        at=at,
+        kind_name=sql.Literal(kind.name),
+        arrived=sql.Literal(arrived),
+        sis_student_id=sql.SQL("held.sis_student_id") if "sis_student_id" in kind.key else nobody,
+        student_id=sql.SQL("held.student_id") if "student_id" in kind.place else nobody,
+    )
+    trail.append(cursor, district, changes)
+
+
+def _fill(template: sql.SQL, kind: _Kind, **more: sql.Composable) -> sql.Composed:
+    """A statement for one kind; every name in it is a constant of this module."""
+    return template.format(
+        table=sql.Identifier("passback", kind.table),
+        key=names(kind.key),
+        same_key=sql.SQL(" AND ").join(
+            sql.SQL("held.{0} = incoming.{0}").format(sql.Identifier(column)) for column in kind.key
+        ),
+        value=sql.SQL("jsonb_build_object({})").format(
+            sql.SQL(", ").join(
+                sql.SQL("{}, held.{}").format(sql.Literal(column), sql.Identifier(column))
+                for column in kind.content
+            )
+        ),
+        **more,
+    )

@@ -1,0 +1,271 @@
+"""Reaching the database, the schema's version, the district's lock."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from ledger.frames import judged, result_answers, result_plan
+from passback.errors import (
+    BusyError,
+    ConfigurationError,
+    CredentialError,
+    FatalError,
+    LedgerOutdatedError,
+    PassbackError,
+    PermissionRefusedError,
+    UnavailableError,
+)
+from passback.ledger import (
+    answer_results,
+    connect,
+    database,
+    district_lock,
+    ensure_schema,
+    intend_results,
+    known_results,
+    latest_runs,
+    migrations,
+    record_outcomes,
+    upgrade,
+    verify_trail,
+)
+
+if TYPE_CHECKING:
+    from passback.ledger import Connection
+    from stack.postgres import Postgres
+
+
+@pytest.fixture
+def empty_url(postgres: Postgres) -> str:
+    url = postgres.create_database("empty")
+    with closing(connect(url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS passback CASCADE")
+    return url
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def tables(url: str) -> set[str]:
+    with closing(connect(url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'passback'")
+        return {name for (name,) in cursor}
+
+
+# --- Connections ---
+
+
+def test_a_session_is_in_utc_and_says_who_it_is(ledger: Connection) -> None:
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT current_setting('TimeZone'), current_setting('application_name')")
+        assert cursor.fetchone() == ("UTC", "passback")
+
+
+def test_a_server_that_is_down_is_unavailable_and_named_without_the_password() -> None:
+    port = free_port()
+    with pytest.raises(UnavailableError) as raised:
+        connect(f"postgresql://passback:hush@127.0.0.1:{port}/scores")
+    assert raised.value.where == f"127.0.0.1:{port}/scores"
+    assert raised.value.mend
+    assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "name", "error"),
+    [
+        ("postgres", "wrong-one", "postgres", CredentialError),
+        ("nobody-known", "wrong-one", "postgres", CredentialError),
+        (None, None, "no-such-database", ConfigurationError),
+    ],
+)
+def test_what_the_server_refuses_is_fatal_and_says_what_to_mend(
+    postgres: Postgres, user: str | None, password: str | None, name: str, error: type[PassbackError]
+) -> None:
+    known = urlsplit(postgres.url_for("postgres"))
+    url = (
+        f"postgresql://{user or known.username}:{password or known.password}@127.0.0.1:{postgres.port}/{name}"
+    )
+    with pytest.raises(error) as raised:
+        connect(url)
+    assert raised.value.where == f"127.0.0.1:{postgres.port}/{name}"
+    assert raised.value.mend
+    assert str(known.password) not in str(raised.value)
+    assert "wrong-one" not in str(raised.value)
+
+
+def test_a_url_that_cannot_be_read_is_not_quoted() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        connect("postgres hush")
+    assert "hush" not in str(raised.value)
+
+
+def test_a_connection_that_breaks_is_unavailable_and_the_next_one_works(ledger_url: str) -> None:
+    with closing(connect(ledger_url)) as broken, closing(connect(ledger_url)) as other:
+        with database.transaction(other) as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", (broken.info.backend_pid,))
+        with pytest.raises(UnavailableError):
+            known_results(broken, "lakeview")
+        with pytest.raises(UnavailableError):
+            known_results(broken, "lakeview")
+        assert known_results(other, "lakeview").empty
+
+
+def test_a_database_error_never_quotes_a_row(ledger: Connection, run: int) -> None:
+    twice = result_plan("amy-lee", "amy-lee")
+    with pytest.raises(FatalError) as raised:
+        intend_results(ledger, "lakeview", run, twice)
+    assert "amy-lee" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+    with pytest.raises(FatalError) as raised:
+        record_outcomes(ledger, "lakeview", run, judged("splendid", "amy-lee"))
+    assert "splendid" not in str(raised.value)
+    assert raised.value.where == "passback.score_outcomes.score_outcomes_outcome_check"
+
+
+def test_a_row_that_another_holds_too_long_is_busy(ledger: Connection, ledger_url: str, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    with closing(connect(ledger_url)) as other, database.transaction(other) as holding:
+        holding.execute("SELECT FROM passback.results FOR UPDATE")
+        with database.transaction(ledger) as cursor:
+            cursor.execute("SET lock_timeout = '10ms'")
+        with pytest.raises(BusyError):
+            intend_results(ledger, "lakeview", run, result_plan("amy"))
+
+
+def test_a_role_without_privileges_is_told_so(
+    postgres: Postgres, ledger: Connection, ledger_url: str
+) -> None:
+    with database.transaction(ledger) as cursor:
+        cursor.execute("DROP ROLE IF EXISTS onlooker")
+        cursor.execute("CREATE ROLE onlooker LOGIN PASSWORD 'onlooker'")
+    onlooker = f"postgresql://onlooker:onlooker@127.0.0.1:{postgres.port}/{urlsplit(ledger_url).path[1:]}"
+    with closing(connect(onlooker)) as connection, pytest.raises(PermissionRefusedError):
+        latest_runs(connection, None, 1)
+
+
+# --- The schema ---
+
+
+def test_the_version_written_in_the_code_is_that_of_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", migrations.__path__[0])
+    assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
+
+
+def test_an_empty_database_gets_the_schema_without_noise(
+    empty_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        ensure_schema(empty_url)
+        ensure_schema(empty_url)
+    assert tables(empty_url) == {
+        "alembic_version",
+        "extracts",
+        "line_items",
+        "reason_texts",
+        "results",
+        "run_reasons",
+        "runs",
+        "score_outcomes",
+        "trail",
+        "trail_heads",
+    }
+    assert not caplog.records
+
+
+def test_several_processes_may_make_the_schema_at_once(empty_url: str) -> None:
+    with ThreadPoolExecutor(4) as at_once:
+        list(at_once.map(ensure_schema, [empty_url] * 4))
+    ensure_schema(empty_url)
+
+
+@pytest.mark.parametrize(
+    ("version", "mend"), [("0000", "passback ledger upgrade"), ("9999", "Install the version")]
+)
+def test_a_schema_of_another_version_is_refused(
+    ledger: Connection, ledger_url: str, version: str, mend: str
+) -> None:
+    with database.transaction(ledger) as cursor:
+        cursor.execute("UPDATE passback.alembic_version SET version_num = %s", (version,))
+    with pytest.raises(LedgerOutdatedError) as raised:
+        ensure_schema(ledger_url)
+    assert mend in raised.value.mend
+
+
+def test_a_ledger_without_a_schema_says_which_command_mends_it(empty_url: str) -> None:
+    with closing(connect(empty_url)) as connection, pytest.raises(LedgerOutdatedError) as raised:
+        latest_runs(connection, None, 1)
+    assert "passback ledger upgrade" in raised.value.mend
+
+
+def test_migrations_go_down_and_up_again_on_a_filled_database(
+    ledger: Connection, ledger_url: str, run: int
+) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy", "bo"))
+    answer_results(ledger, "lakeview", run, result_answers("amy", "bo"))
+    record_outcomes(ledger, "lakeview", run, judged("passed", "amy", "bo"))
+    upgrade(ledger_url)
+    assert len(known_results(ledger, "lakeview")) == 2
+    assert verify_trail(ledger, "lakeview") is None
+    database._migrate(ledger_url, lambda config: command.downgrade(config, "base"))
+    assert tables(ledger_url) == {"alembic_version"}
+    ensure_schema(ledger_url)
+    assert known_results(ledger, "lakeview").empty
+
+
+def test_the_queries_of_the_documentation_run(ledger: Connection) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text(encoding="utf-8")
+    queries = page.split("```sql")[1].split("```")[0].split(";")
+    with database.transaction(ledger) as cursor:
+        for query in queries:
+            if query.strip():
+                cursor.execute(query)
+    assert len(queries) == 5
+
+
+# --- The district's lock ---
+
+
+def test_a_second_run_of_a_district_is_asked_to_come_back(ledger: Connection, ledger_url: str) -> None:
+    with closing(connect(ledger_url)) as other:
+        with district_lock(ledger, "lakeview"):
+            with pytest.raises(BusyError) as raised, district_lock(other, "lakeview"):
+                pass
+            assert raised.value.retry_after == 60
+            with district_lock(other, "hillside"):
+                pass
+        with district_lock(other, "lakeview"):
+            pass
+
+
+def test_a_block_that_fails_gives_the_lock_back(ledger: Connection, ledger_url: str) -> None:
+    with pytest.raises(ZeroDivisionError), district_lock(ledger, "lakeview"):
+        raise ZeroDivisionError
+    with pytest.raises(psycopg2.Error), district_lock(ledger, "lakeview"), ledger.cursor() as cursor:
+        cursor.execute("SELECT nonsense")
+    with closing(connect(ledger_url)) as other, district_lock(other, "lakeview"):
+        pass
+
+
+def test_a_killed_process_gives_the_lock_back(ledger: Connection, ledger_url: str) -> None:
+    with closing(connect(ledger_url)) as dying, district_lock(dying, "lakeview"):
+        with database.transaction(ledger) as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 10000)", (dying.info.backend_pid,))
+        with district_lock(ledger, "lakeview"):
+            pass

@@ -1,0 +1,269 @@
+"""What was meant, answered and read back, row by row."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from ledger.frames import (
+    ANSWERED,
+    line_item_answers,
+    line_item_plan,
+    read_back,
+    result_answers,
+    result_plan,
+)
+from passback.errors import ContractError
+from passback.ledger import (
+    answer_line_items,
+    answer_results,
+    connect,
+    database,
+    intend_line_items,
+    intend_results,
+    known_line_items,
+    known_results,
+    settle_line_items,
+    settle_results,
+)
+from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from passback.ledger import Connection
+
+AWKWARD = [
+    "007",
+    "NA",
+    "null",
+    "nan",
+    "",
+    " ",
+    '"',
+    '""',
+    "\\N",
+    "\\.",
+    "\\t",
+    "a\\.\n\\.\nb",
+    "a\tb",
+    "\r\n",
+]
+AWKWARD += ["ß😀\u2028", "'; --"]
+
+
+def row(ledger: Connection, table: str = "results") -> dict[str, Any]:
+    """The only row of a table."""
+    with database.transaction(ledger) as cursor:
+        cursor.execute(f"SELECT * FROM passback.{table}")  # noqa: S608 - a name of this module
+        columns = [column.name for column in cursor.description]
+        (only,) = cursor.fetchall()
+        return dict(zip(columns, only, strict=True))
+
+
+def trail_length(ledger: Connection) -> int:
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT count(*) FROM passback.trail")
+        return cursor.fetchone()[0]
+
+
+# --- In and out ---
+
+
+def test_an_empty_ledger_knows_nothing_in_the_right_columns(ledger: Connection) -> None:
+    for known, plan in (
+        (known_line_items(ledger, "lakeview"), LINE_ITEM_PLAN),
+        (known_results(ledger, "lakeview"), RESULT_PLAN),
+    ):
+        assert known.empty
+        types = {name: dtype for name, dtype in plan.columns.items() if name != "action"}
+        assert {name: str(dtype) for name, dtype in known.dtypes.items()} == types | {
+            "state": "str",
+            "run_id": "int64",
+        }
+
+
+def test_what_was_intended_is_known_in_another_session(ledger: Connection, ledger_url: str, run: int) -> None:
+    plan = line_item_plan("item-1", "item-2", points_possible=[10.0, None])
+    intend_line_items(ledger, "lakeview", run, plan)
+    with closing(connect(ledger_url)) as later:
+        known = known_line_items(later, "lakeview")
+        assert known_line_items(later, "hillside").empty
+    assert_frame_equal(
+        known, LINE_ITEM_PLAN.conform(plan).drop(columns="action").assign(state="intended", run_id=run)
+    )
+
+
+texts = st.one_of(
+    st.sampled_from(AWKWARD), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+)
+numbers = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
+
+
+@given(
+    st.dictionaries(
+        st.tuples(texts, texts), st.tuples(texts, texts, texts, texts, texts, texts, numbers), max_size=8
+    )
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+def test_any_text_and_number_comes_back_as_it_was(
+    ledger: Connection, run: int, rows: dict[tuple[str, str], tuple[Any, ...]]
+) -> None:
+    columns = ["line_item_id", "sis_student_id", "assessment_id", "class_id", "student_id", "sis_class_id"]
+    columns += ["score_status", "score_date", "score"]
+    plan = pd.DataFrame([key + values for key, values in rows.items()], columns=columns)
+    plan = RESULT_PLAN.conform(plan.assign(action=""))
+    with database.transaction(ledger) as cursor:
+        cursor.execute("DELETE FROM passback.results")
+    intend_results(ledger, "lakeview", run, plan)
+    known = known_results(ledger, "lakeview")
+    keys = ["line_item_id", "sis_student_id"]
+    assert_frame_equal(
+        known[plan.columns.drop("action")].sort_values(keys, ignore_index=True),
+        plan.drop(columns="action").sort_values(keys, ignore_index=True),
+        check_exact=True,
+    )
+
+
+def test_null_text_is_stored_as_the_empty_string(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy", score_date=None, score=None))
+    assert (row(ledger)["score_date"], row(ledger)["score"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "column"),
+    [({"score_status": "gra\x00ded"}, "score_status"), ({"score": "eighty"}, "score")],
+)
+def test_what_postgresql_cannot_hold_is_refused_by_column_and_not_quoted(
+    ledger: Connection, run: int, changed: dict[str, str], column: str
+) -> None:
+    with pytest.raises(ContractError) as raised:
+        intend_results(ledger, "lakeview", run, result_plan("amy", **changed))
+    assert raised.value.where.endswith(f".{column}")
+    assert changed[column] not in str(raised.value)
+    assert known_results(ledger, "lakeview").empty
+
+
+# --- The states of a row ---
+
+
+def test_an_accepted_and_confirmed_result_is_known_to_be_in_the_sis(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    assert (row(ledger)["state"], row(ledger)["in_sis"]) == ("intended", None)
+    answer_results(ledger, "lakeview", run, result_answers("amy", words="Created"))
+    accepted = row(ledger)
+    assert accepted["state"] == "accepted"
+    assert (accepted["answer_status"], accepted["answer_words"]) == (201, "Created")
+    assert accepted["answered_at"] == ANSWERED
+    assert accepted["in_sis"] == {"score": 80.0, "score_status": "graded", "score_date": "2026-11-21"}
+    settle_results(ledger, "lakeview", run, read_back("amy"))
+    confirmed = row(ledger)
+    assert confirmed["state"] == "confirmed"
+    assert confirmed["confirmed_at"] is not None
+    assert known_results(ledger, "lakeview")["state"].tolist() == ["confirmed"]
+
+
+def test_a_line_item_goes_the_same_way(ledger: Connection, run: int) -> None:
+    intend_line_items(ledger, "lakeview", run, line_item_plan("item-1"))
+    answer_line_items(ledger, "lakeview", run, line_item_answers("item-1"))
+    settle_line_items(
+        ledger, "lakeview", run, pd.DataFrame({"line_item_id": ["item-1"], "state": ["confirmed"]})
+    )
+    line_item = row(ledger, "line_items")
+    assert line_item["state"] == "confirmed"
+    assert line_item["in_sis"]["title"] == "Essay"
+    assert line_item["in_sis"]["points_possible"] == 100.0
+
+
+def test_a_refused_change_keeps_the_value_that_the_sis_holds(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    answer_results(ledger, "lakeview", first, result_answers("amy"))
+    intend_results(ledger, "lakeview", second, result_plan("amy", score=90.0))
+    again = row(ledger)
+    assert (again["state"], again["run_id"], again["answer_status"]) == ("intended", second, None)
+    answer_results(
+        ledger, "lakeview", second, result_answers("amy", state="refused", status=422, words="Grade locked")
+    )
+    refused = row(ledger)
+    assert (refused["state"], refused["score"], refused["answer_words"]) == ("refused", 90.0, "Grade locked")
+    assert refused["in_sis"]["score"] == 80.0
+    assert trail_length(ledger) == 1
+
+
+def test_a_lost_answer_leaves_the_row_intended(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    answer_results(ledger, "lakeview", run, result_answers("amy", state="intended", status=None, words=""))
+    lost = row(ledger)
+    assert (lost["state"], lost["answered_at"], lost["in_sis"]) == ("intended", None, None)
+    assert trail_length(ledger) == 0
+
+
+def test_a_lost_answer_that_reads_back_equal_counts_as_accepted(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    killed, mending = open_night("night-1"), open_night("night-2")
+    intend_results(ledger, "lakeview", killed, result_plan("amy"))
+    settle_results(ledger, "lakeview", mending, read_back("amy"))
+    settled = row(ledger)
+    assert (settled["state"], settled["in_sis"]["score"]) == ("confirmed", 80.0)
+    assert (settled["run_id"], settled["settled_run_id"]) == (killed, mending)
+    assert row(ledger, "trail")["run_key"] == "night-1"
+
+
+def test_what_was_accepted_but_not_stored_is_known_as_such(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    answer_results(ledger, "lakeview", run, result_answers("amy"))
+    settle_results(ledger, "lakeview", run, read_back("amy", state="not_stored"))
+    settled = row(ledger)
+    assert (settled["state"], settled["confirmed_at"]) == ("not_stored", None)
+    assert settled["in_sis"]["score"] == 80.0
+
+
+def test_the_words_of_the_sis_are_kept_up_to_500_characters_whatever_they_hold(
+    ledger: Connection, run: int
+) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    answer_results(
+        ledger, "lakeview", run, result_answers("amy", state="refused", status=500, words="\x00" + "é" * 600)
+    )
+    assert row(ledger)["answer_words"] == "\ufffd" + "é" * 499
+
+
+def test_an_answer_to_what_another_run_meant_is_refused_whole(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    intend_results(ledger, "lakeview", second, result_plan("bo"))
+    with pytest.raises(ValueError, match="1 of 2 answers"):
+        answer_results(ledger, "lakeview", second, result_answers("amy", "bo"))
+    assert set(known_results(ledger, "lakeview")["state"]) == {"intended"}
+    assert trail_length(ledger) == 0
+
+
+def test_an_answer_that_cannot_be_kept_leaves_neither_state_nor_trail(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy", "bo"))
+    answers = result_answers("amy", "bo").assign(state=["accepted", "splendid"])
+    with pytest.raises(Exception, match="23514"):
+        answer_results(ledger, "lakeview", run, answers)
+    assert known_results(ledger, "lakeview")["state"].tolist() == ["intended", "intended"]
+    assert trail_length(ledger) == 0
+
+
+def test_districts_do_not_touch_each_other(ledger: Connection, open_night: Callable[..., int]) -> None:
+    lakeview, hillside = open_night("night-1"), open_night("night-1", district="hillside")
+    intend_results(ledger, "lakeview", lakeview, result_plan("amy"))
+    intend_results(ledger, "hillside", hillside, result_plan("amy", score=10.0))
+    answer_results(ledger, "lakeview", lakeview, result_answers("amy"))
+    settle_results(ledger, "lakeview", lakeview, read_back("amy"))
+    assert known_results(ledger, "hillside")["state"].tolist() == ["intended"]
+    assert known_results(ledger, "lakeview")["state"].tolist() == ["confirmed"]

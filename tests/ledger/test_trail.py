@@ -1,0 +1,158 @@
+"""The trail: what enters it, and that no change to it goes unseen."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.frames import (
+    ANSWERED,
+    line_item_answers,
+    line_item_plan,
+    result_answers,
+    result_plan,
+)
+from passback.errors import PermissionRefusedError
+from passback.ledger import (
+    answer_line_items,
+    answer_results,
+    connect,
+    database,
+    intend_line_items,
+    intend_results,
+    verify_trail,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from passback.ledger import Connection
+
+
+def send(ledger: Connection, run: int, *students: str, score: float, district: str = "lakeview") -> None:
+    intend_results(ledger, district, run, result_plan(*students, score=score))
+    answer_results(ledger, district, run, result_answers(*students))
+
+
+def scores(ledger: Connection) -> list[tuple[int, str, float | None, float]]:
+    """Number, student, score before and score after of every row."""
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT seq, student_id, (from_value->>'score')::float, (to_value->>'score')::float"
+            " FROM passback.trail WHERE kind = 'result' ORDER BY district, seq"
+        )
+        return cursor.fetchall()
+
+
+def tamper(ledger: Connection, statement: str) -> None:
+    """As the owner could, who can take the trigger off."""
+    with database.transaction(ledger) as cursor:
+        cursor.execute("ALTER TABLE passback.trail DISABLE TRIGGER ALL")
+        cursor.execute(statement)
+
+
+def test_only_what_changed_in_the_sis_enters_the_trail(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    send(ledger, open_night("night-1"), "amy", "bo", score=80.0)
+    send(ledger, open_night("night-2", mode="full"), "amy", "bo", score=80.0)
+    send(ledger, open_night("night-3"), "amy", score=90.5)
+    assert scores(ledger) == [(1, "amy", None, 80.0), (2, "bo", None, 80.0), (3, "amy", 80.0, 90.5)]
+    assert verify_trail(ledger, "lakeview") is None
+
+
+def test_a_row_says_when_by_which_run_on_whose_order_and_by_which_rules(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    run = open_night("by-hand", ordered_by="amy@lakeview.example", mapping_hash="m2")
+    intend_line_items(ledger, "lakeview", run, line_item_plan("item-1"))
+    answer_line_items(ledger, "lakeview", run, line_item_answers("item-1"))
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT at, run_id, run_key, ordered_by, rule_set, mapping_hash, kind, line_item_id, student_id,"
+            " from_value, to_value->>'due_date' FROM passback.trail"
+        )
+        assert cursor.fetchone() == (
+            ANSWERED, run, "by-hand", "amy@lakeview.example", "r1", "m2", "line_item", "item-1", "",
+            None, "2026-11-20",
+        )  # fmt: skip
+
+
+def test_each_district_has_its_own_chain_without_gaps(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    for number in range(3):
+        send(ledger, open_night(f"night-{number}"), "amy", score=float(number))
+        send(ledger, open_night(f"night-{number}", district="hillside"), "bo", score=1.0, district="hillside")
+    assert [row[:2] for row in scores(ledger)] == [(1, "bo"), (1, "amy"), (2, "amy"), (3, "amy")]
+    for district in ("lakeview", "hillside", "unheard-of"):
+        assert verify_trail(ledger, district) is None
+
+
+def test_two_writers_of_one_district_keep_the_chain_whole(
+    ledger: Connection, ledger_url: str, open_night: Callable[..., int]
+) -> None:
+    run = open_night("night-1")
+
+    def write(connection: Connection, name: str) -> None:
+        for number in range(20):
+            send(connection, run, f"{name}-{number}", score=1.0)
+
+    with closing(connect(ledger_url)) as other, ThreadPoolExecutor(2) as at_once:
+        list(at_once.map(write, (ledger, other), ("amy", "bo")))
+    assert [row[0] for row in scores(ledger)] == list(range(1, 41))
+    assert verify_trail(ledger, "lakeview") is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE passback.trail SET ordered_by = 'nobody'",
+        "DELETE FROM passback.trail",
+        "TRUNCATE passback.trail",
+    ],
+)
+def test_nothing_in_the_trail_can_be_changed(ledger: Connection, run: int, statement: str) -> None:
+    send(ledger, run, "amy", score=80.0)
+    with pytest.raises(PermissionRefusedError), database.transaction(ledger) as cursor:
+        cursor.execute(statement)
+    assert len(scores(ledger)) == 1
+
+
+TEXTS = ["run_key", "ordered_by", "rule_set", "mapping_hash", "line_item_id", "sis_student_id",
+         "sis_class_id", "assessment_id", "class_id", "student_id"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken"),
+    [
+        *((f"UPDATE passback.trail SET {name} = {name} || ' ' WHERE seq = 2", 2) for name in TEXTS),  # noqa: S608 - names of columns above
+        ("UPDATE passback.trail SET at = at + interval '1 microsecond' WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET kind = 'line_item' WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET run_id = run_id + 1 WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET from_value = 'null' WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET to_value = replace(to_value::text, '80', '81')::json WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET to_value = (to_value::text || ' ')::json WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET hash = set_byte(hash, 0, get_byte(hash, 0) # 1) WHERE seq = 2", 2),
+        ("UPDATE passback.trail SET seq = CASE seq WHEN 2 THEN 30 ELSE 2 END WHERE seq IN (2, 3)", 2),
+        ("DELETE FROM passback.trail WHERE seq = 1", 1),
+        ("DELETE FROM passback.trail WHERE seq = 2", 2),
+        ("DELETE FROM passback.trail WHERE seq = 4", 4),
+        ("DELETE FROM passback.trail", 1),
+        ("UPDATE passback.trail SET district = 'hillside' WHERE seq = 3", 3),
+        ("DELETE FROM passback.trail_heads", 5),
+    ],
+)
+def test_what_the_owner_changes_all_the_same_is_found(
+    ledger: Connection, run: int, statement: str, broken: int
+) -> None:
+    send(ledger, run, "amy", "bo", "cy", "di", score=80.0)
+    assert verify_trail(ledger, "lakeview") is None
+    if "THEN 30" in statement:
+        tamper(ledger, statement)
+        statement = "UPDATE passback.trail SET seq = 3 WHERE seq = 30"  # two rows have changed places
+    tamper(ledger, statement)
+    assert verify_trail(ledger, "lakeview") == broken
