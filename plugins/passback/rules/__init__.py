@@ -1,0 +1,1 @@
+"""The rules: suites of expectations, the columns they look at, and the verdicts they give."""
