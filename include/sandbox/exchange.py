@@ -1,0 +1,119 @@
+"""What every request handler takes and gives: a call and an answer, plain data on both sides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from sandbox.faults import Fault
+    from sandbox.store import Clock
+
+
+@dataclass
+class Sandbox:
+    """One running sandbox.
+
+    Attributes:
+        connection: Its state.
+        clock: Its clock.
+        base_url: Where it listens, without a trailing slash.
+        today: The seeding date asked for at the start, or empty for the local date.
+        faults: The faults ordered and not yet used up; they do not survive a restart.
+    """
+
+    connection: sqlite3.Connection
+    clock: Clock
+    base_url: str
+    today: str = ""
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request: `parameters` are those of the path, `body` is unread text."""
+
+    sandbox: Sandbox
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response; `body` is JSON text, empty for none."""
+
+    status: int
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
+class RefusedError(Exception):
+    """Carries the answer that refuses a call, out of any depth."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+Action = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True)
+class Route:
+    """What serves a path.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path's template, `{name}` for a parameter.
+        action: The handler.
+        side: `feed`, `sis`, `token` or `control`; faults and counts go by it.
+        kind: For a write into the SIS: the kind of record, as the log of writes calls it.
+    """
+
+    method: str
+    path: str
+    action: Action
+    side: str
+    kind: str = ""
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON that keeps every character readable."""
+    return _ENCODER.encode(value)
+
+
+def answer(value: Any, status: int = 200) -> Answer:
+    """An answer in JSON."""
+    return Answer(status, dumps(value))
+
+
+def refused(status: int, message: str, **more: Any) -> RefusedError:
+    """The refusal of a call to the feed or the control interface."""
+    return RefusedError(answer({"error": {"message": message, **more}}, status))
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body.
+
+    Raises:
+        RefusedError: it is not one (400).
+    """
+    try:
+        value = json.loads(body or b"{}")
+    except ValueError:
+        raise refused(400, "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise refused(400, "The body is not a JSON object.")
+    return value

@@ -1,0 +1,107 @@
+"""OAuth 2 client credentials: the token endpoint and the check of an access token (RFC 6749, RFC 6750)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, unquote_plus
+
+from sandbox.exchange import Answer, Call, RefusedError, Route, answer
+from sandbox.oneroster import failure
+from sandbox.store import settings
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection
+
+_SCOPE: Final = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
+ROSTER_CORE: Final = _SCOPE + "roster-core.readonly"
+ROSTER: Final = _SCOPE + "roster.readonly"
+GRADEBOOK: Final = _SCOPE + "gradebook.readonly"
+GRADEBOOK_PUT: Final = _SCOPE + "gradebook.createput"
+GRADEBOOK_DELETE: Final = _SCOPE + "gradebook.delete"
+SCOPES: Final = (ROSTER_CORE, ROSTER, GRADEBOOK, GRADEBOOK_PUT, GRADEBOOK_DELETE)
+
+
+def _error(status: int, code: str, description: str) -> RefusedError:
+    refusal = answer({"error": code, "error_description": description}, status)
+    if status == 401:  # noqa: PLR2004 - RFC 6749 §5.2
+        refusal.headers["WWW-Authenticate"] = 'Basic realm="sandbox"'
+    return RefusedError(refusal)
+
+
+def bad_secret() -> Answer:
+    """What the token endpoint answers to credentials it does not know."""
+    return _error(401, "invalid_client", "The client id or the client secret is wrong.").answer
+
+
+def _credentials(call: Call, form: dict[str, list[str]]) -> tuple[str, str]:
+    """Client id and secret, from the Basic header (each form-urlencoded, RFC 6749 §2.3.1) or the body."""
+    scheme, _, encoded = call.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise _error(401, "invalid_client", "The Basic credentials cannot be decoded.") from None
+    client_id, _, secret = decoded.partition(":")
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def give(call: Call) -> Answer:
+    """POST /token: a token for the scopes asked for, as far as they exist here."""
+    form = parse_qs(call.body.decode(errors="replace"), keep_blank_values=True)
+    kept = settings(call.sandbox.connection)
+    client_id, secret = _credentials(call, form)
+    known = hmac.compare_digest(client_id.encode(), kept["client_id"].encode())
+    if not hmac.compare_digest(secret.encode(), kept["client_secret"].encode()) or not known:
+        raise RefusedError(bad_secret())
+    if form.get("grant_type") != ["client_credentials"]:
+        raise _error(400, "unsupported_grant_type", "grant_type is not client_credentials.")
+    asked = form.get("scope", [""])[0].split()
+    granted = [scope for scope in SCOPES if scope in asked]
+    if not granted:
+        raise _error(400, "invalid_scope", "Ask for at least one scope that exists here.")
+    token = secrets.token_urlsafe(32)
+    call.sandbox.connection.execute(
+        "INSERT INTO tokens VALUES (?, ?, ?)", (token, " ".join(granted), time.time() + kept["token_seconds"])
+    )
+    body = {
+        "access_token": token,
+        "token_type": "bearer",
+        "expires_in": kept["token_seconds"],
+        "scope": " ".join(granted),
+    }
+    given = answer(body)
+    given.headers["Cache-Control"] = "no-store"
+    return given
+
+
+def require(call: Call, scopes: Collection[str]) -> None:
+    """Let a call pass whose token is valid and carries one of `scopes`.
+
+    Raises:
+        RefusedError: the token is missing, unknown or expired (401), or carries none of them (403).
+    """
+    scheme, _, token = call.headers.get("authorization", "").partition(" ")
+    row = call.sandbox.connection.execute(
+        "SELECT scope, expires_at FROM tokens WHERE token = ?", (token.strip(),)
+    ).fetchone()
+    if scheme.lower() != "bearer" or row is None or row[1] <= time.time():
+        refusal = failure(401, "unauthorisedrequest", "The access token is missing, expired or revoked.")
+        refusal.answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        raise refusal
+    if not set(scopes) & set(row[0].split()):
+        raise failure(403, "forbidden", "The access token does not carry the scope of this operation.")
+
+
+def revoke_all(connection: sqlite3.Connection) -> None:
+    """Take every access token back."""
+    connection.execute("DELETE FROM tokens")
+
+
+ROUTES: Final = (Route("POST", "/token", give, "token"),)

@@ -1,0 +1,145 @@
+"""The process: its port, its state across ends of every kind, and what it refuses at the start."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox_process import INCLUDE, start_sandbox
+from sandbox_records import line_item
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(INCLUDE)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_state_survives_a_kill_and_a_stop(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path, today="2026-03-02") as sandbox:
+        before = sandbox.info()
+        assert (before["seeding_date"], before["day_0"]) == ("2026-03-02", "2025-08-14")
+        changed = sandbox.control("PATCH", "/scores/1755/AAA-2013J/s11391", {"points": 1})
+        sandbox.sis("PUT", "/lineItems/li-1", line_item(sandbox))
+        for end in (sandbox.kill, sandbox.stop):
+            end()
+            sandbox.restart()
+            assert sandbox.info() == before
+            assert sandbox.control("GET", "/scores/1755/AAA-2013J/s11391") == changed
+            assert sandbox.sis("GET", "/lineItems/li-1").status == 200
+        later = sandbox.control("PATCH", "/scores/1755/AAA-2013J/s11391", {"points": 2})
+        assert later["modified_at"] > changed["modified_at"]
+
+
+def test_every_answered_write_is_kept_when_it_is_killed_in_full_flow(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path) as sandbox:
+        body = line_item(sandbox)["lineItem"]
+        sandbox.sis("GET", "/categories")
+
+        def put(number: int) -> str | None:
+            name = f"li-{number}"
+            try:
+                reply = sandbox.sis("PUT", f"/lineItems/{name}", {"lineItem": body | {"sourcedId": name}})
+            except OSError:
+                return None
+            return name if reply.status == 201 else None
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = [pool.submit(put, number) for number in range(200)]
+            while sum(answer.done() for answer in answers) < 50:
+                time.sleep(0.001)
+            sandbox.kill()
+            accepted = {answer.result() for answer in answers} - {None}
+        sandbox.restart()
+        held = {item["sourcedId"] for item in sandbox.dump()["lineItems"]}
+        assert accepted
+        assert accepted <= held
+        assert held == {write["sourced_id"] for write in sandbox.writes() if write["stored"]}
+
+
+def test_reset_forgets_everything(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path) as sandbox:
+        secret = sandbox.info()["sis"]["client_secret"]
+    with start_sandbox(tmp_path, reset=True) as sandbox:
+        assert sandbox.info()["sis"]["client_secret"] != secret
+
+
+def test_sigterm_ends_it_quickly_and_cleanly_even_with_an_answer_outstanding(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path) as sandbox:
+        sandbox.fault("feed", "slow", seconds=60)
+        with ThreadPoolExecutor(1) as pool:
+            outstanding = pool.submit(sandbox.feed, "/classes")
+            while sandbox.control("GET", "/faults")["faults"][0]["struck"] == 0:
+                pass
+            began = time.monotonic()
+            assert sandbox.stop() == 0
+            assert time.monotonic() - began < 10
+            assert outstanding.exception() is not None or outstanding.result().status == 500
+
+
+def test_nothing_of_a_student_is_logged(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path) as sandbox:
+        sandbox.sis("GET", "/classes/1001.0.01/students/90011391/results")
+        sandbox.feed("/nothing")
+    log = (tmp_path / "log.txt").read_text()
+    assert log.startswith("The sandbox is ready at http://127.0.0.1:")
+    assert len(log.splitlines()) == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])  # noqa: S104 - refused
+def test_it_listens_on_loopback_only(tmp_path: Path, host: str) -> None:
+    ended = run("--state", str(tmp_path), "--host", host)
+    assert ended.returncode == 2
+    assert "loopback only" in ended.stderr
+
+
+def test_a_busy_port_gets_a_clear_message(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = run("--state", str(tmp_path), "--port", str(taken.getsockname()[1]))
+    assert ended.returncode == 1
+    assert "already in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_two_sandboxes_do_not_share_a_state(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path):
+        ended = run("--state", str(tmp_path))
+    assert ended.returncode == 1
+    assert "Another sandbox is running" in ended.stderr
+
+
+def test_a_state_that_cannot_be_read_gets_a_clear_message(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.sqlite3").write_text("not a database, but long enough to be taken for one" * 20)
+    (tmp_path / "file").touch()
+    for folder in (tmp_path, tmp_path / "file"):
+        ended = run("--state", str(folder))
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("Cannot use the ")
+
+
+def test_the_state_is_for_its_owner_only(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path / "state"):
+        assert (tmp_path / "state" / "sandbox.sqlite3").stat().st_mode & 0o077 == 0
+
+
+def test_help_shows_examples() -> None:
+    assert "examples:" in run("--help").stdout
+
+
+def test_the_sandbox_shares_no_code_with_the_package() -> None:
+    modules = (INCLUDE / "sandbox").glob("*.py")
+    assert not [
+        file.name
+        for file in modules
+        if "import passback" in file.read_text() or "from passback" in file.read_text()
+    ]
