@@ -1,0 +1,34 @@
+"""What a source hands over, and the listing that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What was read from a source.
+
+    Attributes:
+        frames: The canonical frames by name (`records.SOURCE_FRAMES`); of assessments and scores only what
+            changed when `since` was given.
+        deleted: Keys of deleted records by frame name, in the canonical columns.
+        totals: Live records in the source by frame name, changed or not.
+        as_of: The source's clock (UTC) when the reading began; asking since then shows what changes later.
+        since: The time asked from; None when everything was asked for.
+        requests: HTTP requests sent.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    deleted: Mapping[str, pd.DataFrame]
+    totals: Mapping[str, int]
+    as_of: datetime
+    since: datetime | None
+    requests: int

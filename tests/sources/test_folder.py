@@ -1,0 +1,122 @@
+"""The feed contract as CSV files."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from passback.connections import Endpoint
+from passback.errors import ContractError
+from passback.frame_store import open_folder
+from passback.sources import probe, pull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow.sdk import ObjectStoragePath
+
+    from passback.sources.pulled import Pull
+    from sandbox_process import SandboxProcess
+
+FILES = {
+    "assessments": "id,class_id,title,type,grading_type,points_possible,include_in_final_grade,assigned_by,"
+    "assigned_at,due_at,modified_at\n"
+    'a1,biology,"Essay, long\nand short",Paper,points,10,true,t1,2026-11-01T15:00Z,,2026-11-01T15:00Z\n',
+    "scores": "assessment_id,class_id,student_id,status,points,submitted_at,graded_at,modified_at\n"
+    "a1,biology,007,graded,8.5,,2026-11-03T15:00Z,2026-11-03T15:00Z\n"
+    "a1,biology,NA,graded,Late,,2026-11-03T15:00Z,2026-11-03T15:00Z\n",
+    "classes": "id,sis_id,title,modified_at\nbiology,1001.0.01,Biology,2026-11-01T15:00Z\n",
+    "students": "id,sis_id\n007,9007\nNA,\n",
+    "staff": "id,sis_id,role,modified_at\nt1,50,teacher,2026-11-01T15:00Z\n",
+    "group-members": "staff_id,joined_at,left_at,modified_at\nt1,2026-08-01T07:00:00Z,,2026-08-01T07:00:00Z\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    return tmp_path
+
+
+def read(folder: Path) -> Pull:
+    endpoint = Endpoint("files", f"file://{folder}", login="", secret="", extra={})
+    pages = open_folder(f"file://{folder}/pages")
+    return asyncio.run(pull("otus", endpoint, pages, since=None, say=lambda _: None))
+
+
+def test_files_hold_the_same_as_the_http_feed(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath, tmp_path: Path
+) -> None:
+    sandbox.control("POST", "/export-csv", {"folder": str(tmp_path / "csv")})
+    over_http = asyncio.run(pull("otus", endpoint, pages, since=None, say=lambda _: None))
+    from_files = read(tmp_path / "csv")
+    for name, data in over_http.frames.items():
+        keys = list(data.columns)
+        pd.testing.assert_frame_equal(
+            data.sort_values(keys, ignore_index=True),
+            from_files.frames[name].sort_values(keys, ignore_index=True),
+        )
+
+
+def test_ids_stay_text_as_they_are(folder: Path) -> None:
+    scores = read(folder).frames["scores"]
+    assert scores["student_id"].tolist() == ["007", "NA"]
+    assert scores["points_text"].tolist() == ["", "Late"]
+
+
+def test_a_quoted_line_break_is_part_of_its_cell(folder: Path) -> None:
+    assert read(folder).frames["assessments"]["title"].tolist() == ["Essay, long and short"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n")],
+    ids=["byte order mark", "CRLF"],
+)
+def test_what_spreadsheets_write_is_read(folder: Path, write: Callable[[str], str]) -> None:
+    (folder / "classes.csv").write_bytes(write(FILES["classes"]).encode())
+    assert read(folder).frames["classes"]["class_id"].tolist() == ["biology"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("scores", ("student_id,", ""), "scores.csv, line 1: columns are missing: student_id"),
+        ("scores", (",", ";"), "scores.csv, line 1: columns are missing"),
+        ("scores", ("graded,8.5", "graded,8.5,more"), "scores.csv"),
+        ("scores", ("2026-11-03T15:00Z\n", "3 November\n"), "scores.csv, record 1, field modified_at"),
+        ("scores", ("a1,biology,007", "a1,biology,"), "scores.csv, record 1, field student_id"),
+        ("assessments", (",true,", ",maybe,"), "assessments.csv, record 1, field include_in_final_grade"),
+        ("assessments", ("t1,2026-11-01T15:00Z", "t1,"), "assessments.csv, record 1, field assigned_at"),
+        ("assessments", ("2026-11-01T15", "2026-02-30T15"), "assessments.csv, field assigned_at"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_file_and_field(
+    folder: Path, name: str, change: tuple[str, str], told: str
+) -> None:
+    (folder / f"{name}.csv").write_text(FILES[name].replace(*change))
+    with pytest.raises(ContractError, match=told) as refused:
+        read(folder)
+    assert "November" not in str(refused.value)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "staff.csv").unlink()
+    with pytest.raises(ContractError, match=r"staff\.csv: the file is missing"):
+        read(folder)
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_its_line(folder: Path) -> None:
+    (folder / "classes.csv").write_bytes(FILES["classes"].replace("Biology", "Géologie").encode("latin-1"))
+    with pytest.raises(ContractError, match=r"classes\.csv, line 2: the file is not UTF-8"):
+        read(folder)
+
+
+def test_a_probe_counts_the_records_of_the_files(folder: Path) -> None:
+    endpoint = Endpoint("files", f"file://{folder}", login="", secret="", extra={})
+    assert asyncio.run(probe("otus", endpoint))["scores"] == 2
