@@ -196,7 +196,7 @@ RESULT_PLAN: Final = Frame(
 )
 
 CHANGES: Final = Frame(
-    "changes",  # the same as a person reads it: kind "line item" or "result", the titles, from which value to which
+    "changes",  # the same as a person reads it: kind is "line item" or "result"
     {
         "kind": TEXT,
         "class_title": TEXT,

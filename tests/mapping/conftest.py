@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from passback.mapping_file import MappingFileError, read_mapping
+from passback.mapping.file import MappingFileError, read_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path

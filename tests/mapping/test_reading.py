@@ -22,8 +22,7 @@ from pydantic import ValidationError
 from mapping.conftest import GOOD, LINES
 from passback import paths
 from passback.errors import ConfigurationError, MappingError
-from passback.mapping import OTUS_TYPES, District
-from passback.mapping_file import (
+from passback.mapping.file import (
     district_names,
     file_hash,
     mapping_path,
@@ -31,6 +30,7 @@ from passback.mapping_file import (
     read_mapping,
     read_mappings,
 )
+from passback.mapping.model import OTUS_TYPES, District
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,7 +234,7 @@ def test_a_hundred_mappings_are_read_within_half_a_second(tmp_path: Path) -> Non
 
 def test_nothing_heavy_is_imported() -> None:
     heavy = "pandas", "numpy", "airflow", "great_expectations", "aiohttp", "pyarrow", "sqlalchemy"
-    code = f"import sys, passback.mapping_file; print([name for name in {heavy!r} if name in sys.modules])"
+    code = f"import sys, passback.mapping.file; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mapping.conftest import GOOD, LINES
-from passback import mapping_file, mapping_yaml
 from passback.errors import ConfigurationError, FatalError, MappingError
-from passback.mapping import OTUS_TYPES
+from passback.mapping import file, yaml
+from passback.mapping.model import OTUS_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +112,7 @@ REFUSED = [
     ("a control character", with_line(2, "name: Lake\x07view"), 2, "", "control character", "Delete"),
     ("Latin-1", with_line(2, "name: José").encode("latin-1"), 2, "", "not UTF-8", "UTF-8"),
     ("UTF-16", GOOD.encode("utf-16"), 1, "", "not UTF-8", "UTF-8"),
-    ("a huge file", GOOD + "#" * mapping_yaml.MAX_BYTES, 1, "", "larger than 64 KiB", "right file"),
+    ("a huge file", GOOD + "#" * yaml.MAX_BYTES, 1, "", "larger than 64 KiB", "right file"),
 ]  # fmt: skip
 
 SETTINGS = {
@@ -220,12 +220,12 @@ def test_every_otus_type_is_named_when_none_is_mapped(refuse: Refuse) -> None:
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"nowhere\.yaml: the file cannot be read \(No such file"):
-        mapping_file.read_mapping(tmp_path / "nowhere.yaml")
+        file.read_mapping(tmp_path / "nowhere.yaml")
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="not a file"):
-        mapping_file.read_mapping(tmp_path)
+        file.read_mapping(tmp_path)
 
 
 # --- Settings ---
@@ -235,7 +235,7 @@ def test_settings_of_every_type_are_read(tmp_path: Path) -> None:
     path = tmp_path / "lakeview.yaml"
     rules = "rules: {days: 10, share: 1, until: 2026-08-17, word: b, score.above_total: true}"
     path.write_text(with_line(24, rules))
-    written = mapping_file.read_mapping(path).rules
+    written = file.read_mapping(path).rules
     assert {name: str(value) for name, value in written.items()} == {
         "days": "10",
         "share": "1",
@@ -248,7 +248,7 @@ def test_settings_of_every_type_are_read(tmp_path: Path) -> None:
 def test_a_changed_suite_is_noticed(tmp_path: Path, suites: Path, refuse: Refuse) -> None:
     path = tmp_path / "lakeview.yaml"
     path.write_text(with_line(24, "rules: {days: 10}"))
-    mapping_file.read_mapping(path)
+    file.read_mapping(path)
     write_suites(suites, scores={})
     assert [p.field for p in refuse(path.read_text()).problems] == ["rules.days"]
 
@@ -276,7 +276,7 @@ def test_a_wrong_declaration_is_told_with_the_suite(broken: object, suites: Path
     assert problem.field == "sis.system"
     assert ".json" in problem.what
     with pytest.raises(ConfigurationError):
-        mapping_file.settings_in("skyward", mapping_file.suites_state())
+        file.settings_in("skyward", file.suites_state())
 
 
 def test_a_suite_that_is_not_json_is_told(suites: Path, refuse: Refuse) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from mapping.conftest import GOOD
 from passback import paths
-from passback.mapping_schema import json_schema, write_schema
+from passback.mapping.schema import json_schema, write_schema
 
 MAPPINGS = paths.root() / "include" / "mappings"
 
@@ -22,7 +22,7 @@ def as_json(content: str) -> Any:
 
 def test_the_exported_schema_is_up_to_date() -> None:
     exported = json.loads((MAPPINGS / "schema.json").read_text(encoding="utf-8"))
-    assert exported == json_schema(), "run `python -m passback.mapping_schema`"
+    assert exported == json_schema(), "run `python -m passback.mapping.schema`"
 
 
 def test_the_schema_is_one() -> None:

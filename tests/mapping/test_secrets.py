@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapping.conftest import GOOD
-from passback.mapping_secrets import secret_key, secret_value
+from passback.mapping.secrets import secret_key, secret_value
 
 if TYPE_CHECKING:
     from mapping.conftest import Refuse

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from passback import paths, records
-from passback.mapping import OTUS_TYPES, District
+from passback.mapping.model import OTUS_TYPES, District
 from passback.rules.suites import read_suites
 from passback.sis import profile_of
 from passback.stages.validate import Verdicts, validate

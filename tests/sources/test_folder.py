@@ -32,7 +32,7 @@ FILES = {
     "classes": "id,sis_id,title,modified_at\nbiology,1001.0.01,Biology,2026-11-01T15:00Z\n",
     "students": "id,sis_id\n007,9007\nNA,\n",
     "staff": "id,sis_id,role,modified_at\nt1,50,teacher,2026-11-01T15:00Z\n",
-    "group-members": "staff_id,joined_at,left_at,modified_at\nt1,2026-08-01T07:00:00Z,,2026-08-01T07:00:00Z\n",
+    "group-members": "staff_id,joined_at,left_at,modified_at\nt1,2026-08-01T07:00Z,,2026-08-01T07:00Z\n",
 }
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from passback.mapping import District
+    from passback.mapping.model import District
     from passback.rules.suites import Suites
     from passback.sis import SisProfile
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
-from passback.mapping_secrets import shown
+from passback.mapping.secrets import shown
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 8

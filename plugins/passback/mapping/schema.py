@@ -1,6 +1,6 @@
 """The JSON Schema of a mapping file, with which an editor completes and checks it while it is written.
 
-`python -m passback.mapping_schema` writes it beside the mapping files.
+`python -m passback.mapping.schema` writes it beside the mapping files.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from passback import paths
-from passback.mapping import SOURCE_TYPES, District
-from passback.mapping_settings import Setting, read_settings
+from passback.mapping.model import SOURCE_TYPES, District
+from passback.mapping.settings import Setting, read_settings
 from passback.sis import PROFILES, SisProfile
 
 if TYPE_CHECKING:

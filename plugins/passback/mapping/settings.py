@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from passback import paths
 from passback.errors import ConfigurationError
-from passback.mapping_checks import WrongError, date, kind_of, text
+from passback.mapping.checks import WrongError, date, kind_of, text
 from passback.sis import PROFILES
 
 if TYPE_CHECKING:

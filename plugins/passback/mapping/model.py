@@ -1,6 +1,6 @@
 """What a district is: the model of its mapping file.
 
-Nothing here reads a file: `mapping_file` does, and adds the lines. The rules are those of RULES.md
+Nothing here reads a file: `file` does, and adds the lines. The rules are those of RULES.md
 ("Checked when the mapping file is read").
 """
 
@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from passback.mapping_checks import (
+from passback.mapping.checks import (
     Problem,
     WrongError,
     connection_id,
@@ -34,7 +34,7 @@ from passback.mapping_checks import (
     text,
     time_zone,
 )
-from passback.mapping_settings import Setting, SettingValue  # noqa: TC001 - pydantic reads the annotations
+from passback.mapping.settings import Setting, SettingValue  # noqa: TC001 - pydantic reads the annotations
 from passback.sis import PROFILES
 
 OTUS_TYPES: Final = (

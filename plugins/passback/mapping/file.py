@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from passback import mapping_secrets, mapping_yaml, paths
+from passback import paths
 from passback.errors import ConfigurationError, MappingError
-from passback.mapping import District, problems_of
-from passback.mapping_checks import Problem, kind_of, nearest
-from passback.mapping_settings import Setting, SuiteState, settings_in, suites_state
+from passback.mapping import secrets, yaml
+from passback.mapping.checks import Problem, kind_of, nearest
+from passback.mapping.model import District, problems_of
+from passback.mapping.settings import Setting, SuiteState, settings_in, suites_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -155,7 +156,7 @@ def mapping_path(name: str, folder: Path | None = None) -> Path:
             return file
     names = sorted(file.stem for files in by_name.values() for file in files)
     raise ConfigurationError(
-        f"there is no mapping file for a district {mapping_secrets.shown(name)!r}.",
+        f"there is no mapping file for a district {secrets.shown(name)!r}.",
         where=str(folder),
         mend=nearest(name, names) or f"Districts: {', '.join(names[:_SHOWN]) or 'none'}.",
     )
@@ -219,7 +220,7 @@ def _read(path: Path, file_state: tuple[int, ...], suites: tuple[SuiteState, ...
         content = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None
-    document = mapping_yaml.parse(content)
+    document = yaml.parse(content)
     faults = document.faults
     problems = [_at(path, fault.line, Problem(fault.field, fault.what, fault.mend)) for fault in faults]
     problems += _secrets(path, document, content)
@@ -255,7 +256,7 @@ def _district(path: Path, data: Any, suites: tuple[SuiteState, ...]) -> tuple[Di
     name = data.get("district")
     refused = any(wrong.field == ("district",) for wrong in problems)
     if isinstance(name, str) and name != path.stem and not refused:
-        problems.append(_misnamed(path, mapping_secrets.shown(name)))
+        problems.append(_misnamed(path, secrets.shown(name)))
     return (None if problems else district), problems
 
 
@@ -277,25 +278,25 @@ def _system(data: Mapping[str, Any], part: str) -> str:
 # --- Secrets ---
 
 
-def _secrets(path: Path, document: mapping_yaml.Document, content: bytes) -> list[FileProblem]:
+def _secrets(path: Path, document: yaml.Document, content: bytes) -> list[FileProblem]:
     problems = [
-        _at(path, document.line_of(place), Problem(place, what, mapping_secrets.MEND))
+        _at(path, document.line_of(place), Problem(place, what, secrets.MEND))
         for place, what in _secrets_in(document.data, ())
     ]
     told = {problem.line for problem in problems}
     # Comments, and text that is not YAML, are not in the data.
     lines = enumerate(content.decode("utf-8", errors="replace").splitlines(), start=1)
     problems += [
-        _at(path, number, Problem((), mapping_secrets.VALUE_WHAT, mapping_secrets.MEND))
+        _at(path, number, Problem((), secrets.VALUE_WHAT, secrets.MEND))
         for number, line in lines
-        if number not in told and mapping_secrets.certain_secret(line)
+        if number not in told and secrets.certain_secret(line)
     ]
     return problems
 
 
-def _secrets_in(value: Any, place: mapping_yaml.Path) -> Iterator[tuple[mapping_yaml.Path, str]]:
-    if isinstance(value, str) and mapping_secrets.secret_value(value):
-        yield place, mapping_secrets.VALUE_WHAT
+def _secrets_in(value: Any, place: yaml.Path) -> Iterator[tuple[yaml.Path, str]]:
+    if isinstance(value, str) and secrets.secret_value(value):
+        yield place, secrets.VALUE_WHAT
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _secrets_in(item, (*place, index))
@@ -303,10 +304,10 @@ def _secrets_in(value: Any, place: mapping_yaml.Path) -> Iterator[tuple[mapping_
         for key, item in value.items():
             here = (*place, key)
             # An assignment group may well be called Hall Pass.
-            if mapping_secrets.secret_value(key):
-                yield here, mapping_secrets.VALUE_WHAT
-            elif mapping_secrets.secret_key(key) and not (place == ("categories",) and " " in key):
-                yield here, mapping_secrets.KEY_WHAT
+            if secrets.secret_value(key):
+                yield here, secrets.VALUE_WHAT
+            elif secrets.secret_key(key) and not (place == ("categories",) and " " in key):
+                yield here, secrets.KEY_WHAT
             else:
                 yield from _secrets_in(item, here)
 
@@ -315,7 +316,7 @@ def _secrets_in(value: Any, place: mapping_yaml.Path) -> Iterator[tuple[mapping_
 
 
 def _at(path: Path, line: int, problem: Problem) -> FileProblem:
-    field = ".".join(mapping_secrets.shown(key) for key in problem.field if isinstance(key, str))
+    field = ".".join(secrets.shown(key) for key in problem.field if isinstance(key, str))
     return FileProblem(str(path), line, field, problem.what, problem.mend)
 
 
