@@ -1,0 +1,20 @@
+"""A OneRoster gradebook client: reads a SIS's rosters and gradebooks, writes line items and results.
+
+    async with Client(endpoint, profile) as sis:
+        classes = [record async for record in sis.collection("/classes", "classes")]
+        answer = await sis.put("lineItem", sourced_id, v1p1.line_item(sourced_id=sourced_id, ...))
+
+`Client` keeps to the SIS's limits, renews its token, tries again what may pass later and never follows a
+redirect with a credential. `Answer` says what became of one request. `v1p1` makes the bodies of version 1.1
+and reads them back; `line_item_id` and `result_id` derive the ids under which they go out.
+"""
+
+from __future__ import annotations
+
+from passback.oneroster import v1p1
+from passback.oneroster.answers import Answer, Decision
+from passback.oneroster.client import Client, Retries
+from passback.oneroster.ids import line_item_id, result_id
+from passback.oneroster.limits import Limits
+
+__all__ = ["Answer", "Client", "Decision", "Limits", "Retries", "line_item_id", "result_id", "v1p1"]

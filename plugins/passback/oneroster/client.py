@@ -1,0 +1,438 @@
+"""A OneRoster SIS over HTTP: reads pages, writes records by id, and keeps to the SIS's limits.
+
+Nothing of a student stands in an address: rosters and results are read by collection, class or line item.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_result,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential_jitter,
+)
+from yarl import URL
+
+from passback.errors import (
+    BusyError,
+    ConfigurationError,
+    ContractError,
+    PassbackError,
+    PermissionRefusedError,
+)
+from passback.oneroster.answers import Answer, Decision, answer_of, lost
+from passback.oneroster.auth import ClientCredentials, refused_credential, unavailable
+from passback.oneroster.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from types import TracebackType
+
+    from passback.connections import Endpoint
+    from passback.sis import SisProfile
+
+Kind = Literal["lineItem", "result"]
+
+_UNAUTHORISED: Final = 401
+_FORBIDDEN: Final = 403
+_NOT_FOUND: Final = 404
+_TOO_MANY: Final = 429
+_TOLD_TO_WAIT: Final = (429, 503)
+_PAUSE: Final = 1.0  # seconds everybody waits after a 429 that does not say how long
+_MOST_PAGES: Final = 10_000
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How long a request that the SIS may yet answer is tried again.
+
+    Attributes:
+        attempts: Times it is sent at most.
+        patience: Seconds after which it is not sent again, waiting included.
+        first_wait: Seconds before the second attempt; they double from one to the next.
+    """
+
+    attempts: int = 6
+    patience: float = 120.0
+    first_wait: float = 0.5
+
+
+class _Request(NamedTuple):
+    method: str
+    url: str
+    path: str  # for messages
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    writes: bool = False
+
+
+class _Response(NamedTuple):
+    answer: Answer
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Client:
+    """A SIS that speaks OneRoster 1.1. Used as `async with Client(endpoint, profile) as sis:`.
+
+    Args:
+        endpoint: The SIS's connection. Its extra may hold `base_path` and what `ClientCredentials` reads.
+        profile: What is known of this SIS.
+        limits: What it may be asked at once and in a second; from the profile if left out.
+        retries: How long a request is tried again.
+        timeout: Seconds a single answer may take.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        profile: SisProfile,
+        *,
+        limits: Limits | None = None,
+        retries: Retries = Retries(),
+        timeout: float = 60.0,
+    ) -> None:
+        base_path = str(endpoint.extra.get("base_path", profile.base_path)).strip("/")
+        self.base_url = f"{endpoint.base_url}/{base_path}".rstrip("/")
+        self.requests = 0
+        self.profile = profile
+        self.limits = limits or Limits(
+            connections=profile.connections, requests_per_second=profile.requests_per_second
+        )
+        self._endpoint = endpoint
+        self._timeout = timeout
+        self._patience = retries.patience
+        self._retrying = AsyncRetrying(
+            retry=retry_if_result(_try_again),
+            stop=stop_after_attempt(retries.attempts) | stop_after_delay(retries.patience),
+            wait=_wait(
+                wait_exponential_jitter(multiplier=retries.first_wait, max=30, jitter=retries.first_wait)
+            ),
+            retry_error_callback=_last_response,
+        )
+        self._credentials = ClientCredentials(endpoint, profile, self._post_form)
+        self._unreachable = False  # nobody has had an answer since a connection could not be made
+        self._given_up = 0  # requests in a row
+
+    async def __aenter__(self) -> Self:
+        """Open the connections' pool; the first request makes the first connection."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.limits.connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "passback", "Accept": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(10.0, self._timeout)),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def put(self, kind: Kind, sourced_id: str, body: Mapping[str, Any]) -> Answer:
+        """Create or replace one record under an id of ours; doing it twice is doing it once.
+
+        Args:
+            kind: What the record is; also the key it is wrapped in.
+            sourced_id: Its id, the same as in the body.
+            body: The record as `v1p1` makes it.
+
+        Returns:
+            An answer whose decision is VERIFY (accepted), REFUSE_ROW, or RETRY_LATER (given up: the write
+            may or may not have reached the SIS).
+
+        Raises:
+            CredentialError: the SIS does not accept the credential; no record will pass.
+            ConfigurationError: the address is not the SIS's.
+            UnavailableError: the SIS is down, for all records.
+            BusyError: the SIS asked everybody to come back later than we can wait.
+        """
+        path = f"/{kind}s/{quote(sourced_id, safe='')}"
+        content = _JSON.encode({kind: body})
+        request = _Request(
+            "PUT",
+            self.base_url + path,
+            f"/{kind}s/…",
+            {"Content-Type": "application/json"},
+            content.encode(),
+            writes=True,
+        )
+        return (await self._ask(request)).answer
+
+    async def collection(
+        self, path: str, key: str, *, parameters: Mapping[str, str] | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Every record of a collection, each once, page by page.
+
+        Goes on by the number of records received, since a SIS may cap a page without saying so; ends on an
+        empty page, on one that brings nothing new, or where the SIS's own count and links say so.
+
+        Args:
+            path: Below the service's base, such as `/enrollments`.
+            key: The envelope's key, such as `enrollments`.
+            parameters: Further query parameters; never a student's id.
+
+        Raises:
+            ContractError: an answer is not what OneRoster says.
+            PermissionRefusedError: the credential may not read this.
+            ConfigurationError: there is no such collection at this address.
+            CredentialError: the SIS does not accept the credential.
+            UnavailableError: the SIS did not answer.
+            BusyError: it asked to come back later.
+        """
+        seen = set[str]()
+        received = 0
+        for _ in range(_MOST_PAGES):
+            query = {**(parameters or {}), "limit": str(self.profile.page_size), "offset": str(received)}
+            response, records = await self._page(path, key, query)
+            new = 0
+            for index, record in enumerate(records):
+                sourced_id = record.get("sourcedId") if isinstance(record, dict) else None
+                if not isinstance(sourced_id, str) or not sourced_id:
+                    raise self._contract(path, f"{key}[{received + index}].sourcedId is missing or no text")
+                if sourced_id not in seen:
+                    seen.add(sourced_id)
+                    new += 1
+                    yield record
+            received += len(records)
+            if not new or _is_last(response.headers, len(records), received, self.profile.page_size):
+                return
+        raise self._contract(path, f"it does not end after {_MOST_PAGES:,} pages")
+
+    async def line_items_of_class(self, sis_class_id: str) -> list[dict[str, Any]]:
+        """Every line item of a class as the SIS holds it; none if the SIS does not know the class.
+
+        Raises:
+            PassbackError: as `collection` does.
+        """
+        return await self._known(f"/classes/{quote(sis_class_id, safe='')}/lineItems", "lineItems")
+
+    async def results_of_line_item(self, sis_class_id: str, line_item_id: str) -> list[dict[str, Any]]:
+        """Every result of a line item as the SIS holds it; none if the SIS does not know the line item.
+
+        Raises:
+            PassbackError: as `collection` does.
+        """
+        class_path = f"/classes/{quote(sis_class_id, safe='')}"
+        return await self._known(f"{class_path}/lineItems/{quote(line_item_id, safe='')}/results", "results")
+
+    async def _known(self, path: str, key: str) -> list[dict[str, Any]]:
+        try:
+            return [record async for record in self.collection(path, key)]
+        except _NotFoundError:
+            return []
+
+    async def _page(self, path: str, key: str, query: Mapping[str, str]) -> tuple[_Response, list[Any]]:
+        # A space as %20 and a quote as %27: what every server decodes alike.
+        request = _Request("GET", f"{self.base_url}{path}?{urlencode(query, quote_via=quote)}", path, {})
+        for last_try in (False, True):
+            response = await self._ask(request)
+            answer = response.answer
+            if answer.decision is Decision.RETRY_LATER:
+                raise unavailable(self.profile, self._endpoint, answer)
+            if answer.decision is Decision.REFUSE_ROW:
+                raise self._refused_read(path, answer)
+            try:
+                content = json.loads(response.body)
+                break
+            except (ValueError, RecursionError):  # a proxy's page may be gone the next time
+                if last_try:
+                    raise self._contract(path, "the answer is not JSON") from None
+        records = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(records, list):
+            raise self._contract(path, f"the answer holds no list under {key!r}")
+        return response, records
+
+    def _refused_read(self, path: str, answer: Answer) -> PassbackError:
+        where = self._where("GET", path)
+        said = f"{answer.status} {answer.words}".strip()
+        if answer.status == _FORBIDDEN:
+            return PermissionRefusedError(
+                f"{self.profile.title} does not let passback read this: {said}.",
+                where=where,
+                mend="Have its administrator give this API client the permission to read rosters and"
+                " gradebooks.",
+            )
+        if answer.status == _NOT_FOUND:
+            return _NotFoundError(
+                f"{self.profile.title} has nothing at this address: {said}.",
+                where=where,
+                mend="Check the host of the connection and base_path in its extra.",
+            )
+        return self._contract(path, f"the SIS refuses a plain read: {said}")
+
+    def _contract(self, path: str, what: str) -> ContractError:
+        return ContractError(
+            f"{what}.",
+            where=self._where("GET", path),
+            mend=f"Report it to {self.profile.title}: its answer is not what OneRoster"
+            f" {self.profile.oneroster} says.",
+        )
+
+    def _where(self, method: str, path: str) -> str:
+        return f"connection {self._endpoint.connection}, {method} {path}"
+
+    async def _ask(self, request: _Request) -> _Response:
+        """Send a request with a token until it is answered, or given up."""
+        response = await self._persistently(lambda: self._authorised(request))
+        if response.answer.decision is Decision.STOP_RUN:
+            raise ConfigurationError(
+                f"{self.profile.title} answered with a redirect ({response.answer.status}), which passback"
+                " does not follow with a credential.",
+                where=self._where(request.method, request.path),
+                mend="Set the host of the connection and base_path in its extra to the final address.",
+            )
+        if response.answer.decision is Decision.RETRY_LATER:
+            self._give_up(response.answer)
+        else:
+            self._given_up = 0
+        return response
+
+    def _give_up(self, answer: Answer) -> None:
+        """Raise if not only this request but every one would be given up."""
+        self._given_up += 1
+        if answer.status == _TOO_MANY:
+            raise BusyError(
+                f"{self.profile.title} keeps answering 429, too many requests.",
+                where=f"connection {self._endpoint.connection}",
+                mend="Lower requests_per_second for this SIS if it happens again.",
+                retry_after=answer.retry_after,
+            )
+        if self._unreachable or self._given_up >= 2 * self.limits.connections:
+            raise unavailable(self.profile, self._endpoint, answer)
+
+    async def _authorised(self, request: _Request) -> _Response:
+        """One attempt; a token that the SIS no longer takes is renewed once."""
+        token = await self._credentials.token()
+        response = await self._exchange(request, token)
+        if response.answer.status == _UNAUTHORISED:
+            token = await self._credentials.token(refused=token)
+            response = await self._exchange(request, token)
+            if response.answer.status == _UNAUTHORISED:
+                raise refused_credential(self.profile, self._endpoint, "401 to a token it has just granted")
+        return response
+
+    async def _post_form(self, url: str, headers: Mapping[str, str], form: bytes) -> tuple[Answer, bytes]:
+        """Ask for a token: a POST that may safely be repeated."""
+        request = _Request("POST", url, "token", headers, form, writes=True)
+        response = await self._persistently(lambda: self._exchange(request, ""))
+        return response.answer, response.body
+
+    async def _persistently(self, attempt: Callable[[], Awaitable[_Response]]) -> _Response:
+        """The first answer that is one, or the last when patience ends."""
+        first: _Response | None = await attempt()
+        if first is not None and not _try_again(first):
+            return first  # nearly always: the machinery of retries costs as much as half a request
+
+        async def next_attempt() -> _Response:
+            nonlocal first
+            if first is None:
+                return await attempt()
+            response, first = first, None
+            return response
+
+        return await self._retrying.copy()(next_attempt)
+
+    async def _exchange(self, request: _Request, token: str) -> _Response:
+        """One request and its answer, in its turn."""
+        headers = {**request.headers, "Authorization": f"Bearer {token}"} if token else request.headers
+        async with self.limits.turn():
+            self.requests += 1
+            try:
+                async with self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    data=request.body,
+                    headers=headers,
+                    allow_redirects=False,
+                ) as reply:
+                    body = await reply.read()
+            except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
+                raise self._wrong_address(request, failure) from None
+            except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+                # A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
+                self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
+                return _Response(lost(failure), {}, b"")
+        self._unreachable = False
+        answer = answer_of(reply.status, reply.headers, body, writes=request.writes)
+        if answer.decision is Decision.RETRY_LATER:
+            self._slow_down(answer)
+        return _Response(answer, reply.headers, body)
+
+    def _slow_down(self, answer: Answer) -> None:
+        """Let everybody wait when the SIS says so; give the run back if that is too long."""
+        if answer.status not in _TOLD_TO_WAIT or (answer.status != _TOO_MANY and answer.retry_after is None):
+            return
+        seconds = answer.retry_after or _PAUSE
+        if seconds > self._patience:
+            raise BusyError(
+                f"{self.profile.title} answered {answer.status} and asked to come back in"
+                f" {seconds:.0f} seconds.",
+                where=f"connection {self._endpoint.connection}",
+                mend="Nothing: the next try or the next run sends all that waited.",
+                retry_after=seconds,
+            )
+        self.limits.pause(seconds)
+
+    def _wrong_address(self, request: _Request, failure: Exception) -> ConfigurationError:
+        if isinstance(failure, aiohttp.InvalidURL):
+            what, mend = "its address is not a URL.", "Check its host, port and extra."
+        else:
+            what = "the certificate of its host is not valid for it, or not signed by a known authority."
+            mend = "Check the host name; have the SIS's administrator renew the certificate."
+        where = f"connection {self._endpoint.connection}, {request.method} {request.path}"
+        return ConfigurationError(what, where=where, mend=mend)
+
+
+class _NotFoundError(ConfigurationError):
+    """A read was answered 404."""
+
+
+def _try_again(response: _Response) -> bool:
+    return response.answer.decision is Decision.RETRY_LATER
+
+
+def _last_response(state: RetryCallState) -> _Response:
+    """What the last attempt brought, for a request that is given up."""
+    assert state.outcome is not None  # noqa: S101 - tenacity sets it before it calls this
+    response: _Response = state.outcome.result()
+    return response
+
+
+def _wait(backoff: Callable[[RetryCallState], float]) -> Callable[[RetryCallState], float]:
+    """Back off alone, unless everybody has been told to wait: then the limits hold the request."""
+
+    def wait(state: RetryCallState) -> float:
+        answer = _last_response(state).answer
+        told = answer.status == _TOO_MANY or answer.retry_after is not None
+        return 0.0 if told and answer.status in _TOLD_TO_WAIT else backoff(state)
+
+    return wait
+
+
+def _is_last(headers: Mapping[str, str], on_page: int, received: int, asked: int) -> bool:
+    """Whether a page with records is the last one, as far as the SIS lets us know.
+
+    Its count may be wrong, so that a full page is never the last; without count and links only an empty
+    page is.
+    """
+    links = headers.get("Link", "")
+    if 'rel="next"' in links or "rel=next" in links:
+        return False
+    total = headers.get("X-Total-Count", "").strip()
+    if total.isdecimal():
+        return received >= int(total) and on_page < asked
+    return bool(links)
