@@ -1,0 +1,269 @@
+"""load-to-sis against a SIS that misbehaves and a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from load.plans import DISTRICT, line_item_plan, open_run, result_plan, run_load, states
+from oneroster.stub_sis import drop
+from passback import ledger as books
+from passback.errors import BusyError, CredentialError, PassbackError, UnavailableError
+from passback.oneroster import result_id
+from passback.stages import load as load_stage
+from passback.stages.load import LoadCounts
+
+if TYPE_CHECKING:
+    from oneroster.stub_sis import StubSis
+    from passback.ledger import Connection
+
+STUDENTS = [f"70{number:02}" for number in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few rows make several batches."""
+    monkeypatch.setattr(load_stage, "_BATCH", 5)
+
+
+async def test_every_planned_row_is_written_line_items_first(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(3)
+    results = result_plan(items, STUDENTS)
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, results, run_id=open_run(ledger))
+    assert counts == LoadCounts(line_items_written=3, results_written=36, requests=40)
+    kinds = [call.path.split("/")[1] for call in stub.calls]
+    assert kinds == ["lineItems"] * 3 + ["results"] * 36
+    assert states(ledger) == {"line_items": {"accepted": 3}, "results": {"accepted": 36}}
+    assert books.verify_trail(ledger, DISTRICT) is None
+    for row in results.itertuples():
+        sourced_id = result_id(row.line_item_id, row.sis_student_id)
+        held = stub.stored[f"/results/{sourced_id}"]["result"]
+        assert (held["score"], held["student"]["sourcedId"]) == (row.score, row.sis_student_id)
+
+
+async def test_nothing_planned_asks_nothing(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(0)
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
+    assert counts == LoadCounts()
+
+
+async def test_intent_is_in_the_ledger_before_the_request_goes_out(
+    stub: StubSis, ledger: Connection, ledger_url: str
+) -> None:
+    unannounced = []
+    with closing(books.connect(ledger_url)) as other:
+
+        def look(request: web.Request) -> None:
+            sourced_id = request.path.rsplit("/", 1)[1]
+            known = books.known_results(other, DISTRICT)
+            intended = set(books.known_line_items(other, DISTRICT)["line_item_id"])
+            for item, student in zip(known["line_item_id"], known["sis_student_id"], strict=True):
+                intended.add(result_id(item, student))
+            if sourced_id not in intended:
+                unannounced.append(sourced_id)
+
+        stub.script = look
+        items = line_item_plan(3)
+        async with stub.client() as sis:
+            await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
+    assert unannounced == []
+
+
+async def test_a_refused_result_does_not_stop_the_others_and_keeps_the_sis_words(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(1)
+    refused = f"/results/{result_id(items['line_item_id'][0], '7003')}"
+    stub.script = lambda request: (
+        web.json_response({"imsx_description": "Student\x00 has left"}, status=422)
+        if request.path.endswith(refused)
+        else None
+    )
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
+    assert (counts.results_written, counts.refused, counts.lost) == (11, 1, 0)
+    assert states(ledger)["results"] == {"accepted": 11, "refused": 1}
+    with ledger, ledger.cursor() as cursor:
+        cursor.execute("SELECT answer_status, answer_words FROM passback.results WHERE state = 'refused'")
+        assert cursor.fetchall() == [(422, "Student has left")]
+
+
+async def test_results_of_a_line_item_that_did_not_arrive_are_not_tried(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(3)
+    refused, lost = items["line_item_id"][0], items["line_item_id"][1]
+
+    def answer(request: web.Request) -> web.Response | None:
+        if request.path.endswith(refused):
+            return web.json_response({"error": "period closed"}, status=403)
+        return web.Response(status=500) if request.path.endswith(lost) else None
+
+    stub.script = answer
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
+    assert (counts.line_items_written, counts.results_written) == (1, 12)
+    assert (counts.refused, counts.lost, counts.untried) == (1, 1, 24)
+    assert states(ledger) == {
+        "line_items": {"accepted": 1, "refused": 1, "intended": 1},
+        "results": {"accepted": 12},
+    }
+
+
+async def test_a_row_whose_answers_are_lost_stays_intended(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(1)
+    lost = result_id(items["line_item_id"][0], "7003")
+    stub.script = lambda request: drop(request) if request.path.endswith(lost) else None
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
+    assert (counts.results_written, counts.lost) == (11, 1)
+    assert states(ledger)["results"] == {"accepted": 11, "intended": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (lambda _request: web.Response(status=401), CredentialError),
+        (lambda _request: web.Response(status=503), UnavailableError),
+        (lambda _request: web.Response(status=429, headers={"Retry-After": "900"}), BusyError),
+        (drop, UnavailableError),
+    ],
+)
+async def test_what_stops_the_run_stops_it_once_and_the_answers_so_far_stand(
+    stub: StubSis, ledger: Connection, fault: object, error: type[PassbackError]
+) -> None:
+    items = line_item_plan(4)
+    results = result_plan(items, STUDENTS)
+    stub.script = lambda request: fault(request) if len(stub.stored) >= 30 else None  # type: ignore[operator]
+    run_id = open_run(ledger)
+    async with stub.client() as sis:
+        with pytest.raises(error) as stopped:
+            await run_load(ledger, sis, items, results, run_id=run_id)
+    assert type(stopped.value) is error
+    assert states(ledger)["results"]["accepted"] == 26
+    stub.script = None
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, results, run_id=run_id)
+    assert (counts.skipped, counts.results_written) == (30, 22)
+    assert len(stub.stored) == 4 + 48
+
+
+async def test_a_cleared_task_sends_nothing_twice(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(2)
+    results = result_plan(items, STUDENTS)
+    run_id = open_run(ledger)
+    async with stub.client() as sis:
+        await run_load(ledger, sis, items, results, run_id=run_id)
+        counts = await run_load(ledger, sis, items, results, run_id=run_id)
+    assert counts == LoadCounts(skipped=26)
+
+
+async def test_a_cleared_task_sends_what_has_changed_since(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(2)
+    results = result_plan(items, STUDENTS)
+    run_id = open_run(ledger)
+    async with stub.client() as sis:
+        await run_load(ledger, sis, items, results, run_id=run_id)
+        results.loc[5, "score"] += 0.5
+        items.loc[1, "title"] = "Quiz 1, second form"
+        counts = await run_load(ledger, sis, items, results, run_id=run_id)
+    assert (counts.line_items_written, counts.results_written, counts.skipped) == (1, 1, 24)
+
+
+async def test_another_run_sends_what_it_plans_whatever_an_earlier_one_sent(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(1)
+    results = result_plan(items, STUDENTS)
+    async with stub.client() as sis:
+        await run_load(ledger, sis, items, results, run_id=open_run(ledger, "r1"))
+        counts = await run_load(ledger, sis, items, results, run_id=open_run(ledger, "r2"))
+    assert (counts.line_items_written, counts.results_written, counts.skipped) == (1, 12, 0)
+
+
+async def test_a_cancelled_load_is_finished_by_the_next_one(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(2)
+    results = result_plan(items, STUDENTS)
+    run_id = open_run(ledger)
+    reached = asyncio.Event()
+
+    async def hold(_request: web.Request) -> None:
+        if len(stub.stored) >= 12:
+            reached.set()
+            await asyncio.Event().wait()
+
+    stub.script = hold
+    async with stub.client() as sis:
+        loading = asyncio.create_task(run_load(ledger, sis, items, results, run_id=run_id))
+        await reached.wait()
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+    assert states(ledger)["results"]["accepted"] == 10
+    stub.script = None
+    async with stub.client() as sis:
+        await run_load(ledger, sis, items, results, run_id=run_id)
+    assert len(stub.stored) == 26
+    assert states(ledger) == {"line_items": {"accepted": 2}, "results": {"accepted": 24}}
+
+
+async def test_the_sis_stays_busy_while_the_ledger_writes(stub: StubSis, ledger: Connection) -> None:
+    under_way: list[int] = []
+    now_under_way = 0
+
+    async def watch(_request: web.Request) -> None:
+        nonlocal now_under_way
+        now_under_way += 1
+        under_way.append(now_under_way)
+        await asyncio.sleep(0.002)
+        now_under_way -= 1
+
+    stub.script = watch
+    items = line_item_plan(1)
+    students = [str(number) for number in range(100)]
+    async with stub.client() as sis:
+        await run_load(ledger, sis, items, result_plan(items, students), run_id=open_run(ledger))
+    assert max(under_way) == 4
+
+
+async def test_a_category_that_a_teacher_changed_goes_out_as_the_teacher_set_it(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(2)
+    kept = {items["line_item_id"][1]: "305"}
+    async with stub.client() as sis:
+        await run_load(
+            ledger, sis, items, result_plan(items, []), run_id=open_run(ledger), kept_categories=kept
+        )
+    sent = {call.body["lineItem"]["title"]: call.body["lineItem"]["category"] for call in stub.calls}
+    assert [sent["Quiz 0"]["sourcedId"], sent["Quiz 1"]["sourcedId"]] == ["301", "305"]
+    assert set(books.known_line_items(ledger, DISTRICT)["category_id"]) == {"301"}
+
+
+async def test_progress_is_told_in_counts_and_ends_with_the_last_one(
+    stub: StubSis, ledger: Connection
+) -> None:
+    told: list[LoadCounts] = []
+    items = line_item_plan(2)
+    async with stub.client() as sis:
+        counts = await run_load(
+            ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger), progress=told.append
+        )
+    assert told[-1] == counts
+    assert [step.requests for step in told] == sorted(step.requests for step in told)
+
+
+async def test_no_request_is_wasted(stub: StubSis, ledger: Connection) -> None:
+    items = line_item_plan(2)
+    stub.script = lambda request: (
+        web.Response(status=500) if len(stub.calls) == 3 and request.method == "PUT" else None
+    )
+    async with stub.client() as sis:
+        counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
+    assert counts.requests == 1 + 26 + 1  # a token, the rows, the one that was repeated
