@@ -1,0 +1,133 @@
+"""extract-scores: from what a source hands over to the frames of this run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from passback.errors import SourceShrunkError
+from passback.records import ASSESSMENTS, SCORES
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from passback.records import Frame
+    from passback.sources.pulled import Pull
+
+# A source that suddenly holds less than this share of what it held is broken, not quiet (RULES section 5).
+LEAST_SHARE: Final = 0.5
+_MUST_HOLD: Final = ("assessments", "scores", "classes", "students")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run was asked to look at; nothing named means everything.
+
+    Attributes:
+        classes: Class ids of the source.
+        assessments: Assessment ids of the source.
+    """
+
+    classes: Collection[str] = ()
+    assessments: Collection[str] = ()
+
+    def __bool__(self) -> bool:
+        """Whether the run is limited at all."""
+        return bool(self.classes or self.assessments)
+
+
+def check_not_shrunk(
+    totals: Mapping[str, int], last: Mapping[str, int] | None, *, where: str, confirmed: bool
+) -> None:
+    """Refuse a source that answers with nothing, or with far less than last time.
+
+    Args:
+        totals: Live records in the source by frame name.
+        last: The same of the last extraction; None before the first.
+        where: The source's connection.
+        confirmed: A person ordered a full run: less than last time is believed, nothing at all is not.
+
+    Raises:
+        SourceShrunkError: the source is empty or has shrunk.
+    """
+    empty = [name for name in _MUST_HOLD if totals[name] == 0]
+    if empty:
+        raise SourceShrunkError(
+            f"the source holds no {', no '.join(empty)}",
+            where=where,
+            mend="See whether the source's export ran and the connection's account may see the district;"
+            " nothing was sent, and the next good run makes up for it.",
+        )
+    for name in ("assessments", "scores"):
+        before = (last or {}).get(name, 0)
+        if not confirmed and totals[name] < before * LEAST_SHARE:
+            raise SourceShrunkError(
+                f"the source holds {totals[name]:,} {name}, last time it held {before:,}",
+                where=where,
+                mend="If that is right (a new school year), run once with mode full; if not, mend the"
+                " source's export. Nothing was sent.",
+            )
+
+
+def merge(pull: Pull, snapshot: Mapping[str, pd.DataFrame] | None) -> dict[str, pd.DataFrame] | None:
+    """Everything the source holds now: the last snapshot with what changed since.
+
+    Args:
+        pull: What was read; if it was read whole, the snapshot is not looked at.
+        snapshot: The frames of the last extraction.
+
+    Returns:
+        The canonical frames by name with identical copies merged, or None when the snapshot and the changes
+        do not add up to the source's own totals: then everything must be read.
+    """
+    frames = dict(pull.frames)
+    if pull.since is not None:
+        if snapshot is None:
+            return None
+        gone = pull.deleted["assessments"]
+        frames["assessments"] = _apply(ASSESSMENTS, snapshot, frames, [gone])
+        frames["scores"] = _apply(SCORES, snapshot, frames, [gone, pull.deleted["scores"]])
+        if any(len(frames[name]) != pull.totals[name] for name in ("assessments", "scores")):
+            return None
+    return {name: _merge_copies(data) for name, data in frames.items()}
+
+
+def _apply(
+    frame: Frame,
+    snapshot: Mapping[str, pd.DataFrame],
+    changed: Mapping[str, pd.DataFrame],
+    gone: list[pd.DataFrame],
+) -> pd.DataFrame:
+    kept = snapshot[frame.name]
+    for keys in [changed[frame.name][list(frame.key)], *gone]:
+        kept = _without(kept, keys)
+    return frame.conform(pd.concat([kept, changed[frame.name]], ignore_index=True))
+
+
+def _without(data: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `data` whose key is not among `keys`."""
+    if keys.empty:
+        return data
+    found = data.merge(keys.drop_duplicates(), on=list(keys.columns), how="left", indicator=True)
+    return data[found["_merge"].eq("left_only").to_numpy()]
+
+
+def _merge_copies(data: pd.DataFrame) -> pd.DataFrame:
+    """One row for identical copies of a record; when it was modified does not make it another."""
+    content = [name for name in data.columns if name != "modified_at"]
+    return data.drop_duplicates(subset=content, ignore_index=True)
+
+
+def limit(frames: Mapping[str, pd.DataFrame], scope: Scope) -> dict[str, pd.DataFrame]:
+    """The frames with only the assessments and scores that the run was asked to look at."""
+    limited = dict(frames)
+    for name in ("assessments", "scores"):
+        data = limited[name]
+        if scope.classes:
+            data = data[data["class_id"].isin(scope.classes)]
+        if scope.assessments:
+            data = data[data["assessment_id"].isin(scope.assessments)]
+        limited[name] = data.reset_index(drop=True)
+    return limited

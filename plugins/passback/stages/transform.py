@@ -1,0 +1,166 @@
+"""transform-to-oneroster: from what passed the rules to what differs from the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from passback.oneroster.ids import line_item_id
+from passback.records import CHANGES, LINE_ITEM_PLAN, RESULT_PLAN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from passback.records import Frame
+
+_LINE_ITEM_VALUES: Final = {  # and what a person calls them
+    "title": "title",
+    "category_id": "category",
+    "period_id": "grading period",
+    "assign_date": "assigned",
+    "due_date": "due",
+    "points_possible": "points possible",
+}
+_RESULT_VALUES: Final = {"score": "score", "score_status": "status", "score_date": "date"}
+# What the SIS is known to hold; in any other state a row is sent again, which a PUT makes harmless.
+_HELD: Final = ("accepted", "confirmed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this run writes.
+
+    Attributes:
+        line_items: `records.LINE_ITEM_PLAN`.
+        results: `records.RESULT_PLAN`; of every result here, the line item is here or confirmed in the SIS.
+    """
+
+    line_items: pd.DataFrame
+    results: pd.DataFrame
+
+
+def transform(
+    line_items: pd.DataFrame,
+    results: pd.DataFrame,
+    known_line_items: pd.DataFrame,
+    known_results: pd.DataFrame,
+    *,
+    source_system: str,
+    run_id: int,
+    everything: bool,
+) -> Plan:
+    """Plan the writes of a run.
+
+    A row is planned when the ledger does not say that the SIS holds the same values, or when this very run
+    wrote it: so a cleared task finds the same plan again.
+
+    Args:
+        line_items: `records.PASSING_LINE_ITEMS`.
+        results: `records.PASSING_RESULTS`.
+        known_line_items: The ledger's line items.
+        known_results: The ledger's results.
+        source_system: The source's name, part of the derived ids.
+        run_id: The ledger's id of this run.
+        everything: Send what the SIS already holds as well (mode full).
+    """
+    ids = [
+        line_item_id(source_system, assessment, sis_class)
+        for assessment, sis_class in zip(line_items["assessment_id"], line_items["sis_class_id"], strict=True)
+    ]
+    items = line_items.assign(line_item_id=pd.Series(ids, index=line_items.index, dtype="str"))
+    scores = results.merge(
+        items[["assessment_id", "class_id", "line_item_id"]], on=["assessment_id", "class_id"]
+    )
+    return Plan(
+        line_items=_differences(
+            LINE_ITEM_PLAN, items, known_line_items, _LINE_ITEM_VALUES, run_id=run_id, everything=everything
+        ),
+        results=_differences(
+            RESULT_PLAN, scores, known_results, _RESULT_VALUES, run_id=run_id, everything=everything
+        ),
+    )
+
+
+def _differences(
+    frame: Frame,
+    wanted: pd.DataFrame,
+    known: pd.DataFrame,
+    values: Iterable[str],
+    *,
+    run_id: int,
+    everything: bool,
+) -> pd.DataFrame:
+    """The rows of `wanted` that must be written, each with its action."""
+    key = list(frame.key)
+    ledger = known[[*key, *values, "state", "run_id"]].rename(
+        columns={name: f"{name}_held" for name in values}
+    )
+    both = wanted.merge(ledger, on=key, how="left")
+    equal = pd.Series(data=True, index=both.index)
+    for name in values:
+        equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
+    held = both["state"].isin(_HELD)
+    action = pd.Series("change", index=both.index, dtype="str")
+    action = action.mask(both["state"].isna(), "create").mask(held & equal, "resend")
+    planned = (~(held & equal)) | both["run_id"].eq(run_id) | everything
+    return frame.conform(both.assign(action=action)[planned])
+
+
+def describe(
+    plan: Plan,
+    known_line_items: pd.DataFrame,
+    known_results: pd.DataFrame,
+    *,
+    titles: pd.DataFrame,
+    classes: pd.DataFrame,
+) -> pd.DataFrame:
+    """The plan as a person reads it: from which value to which.
+
+    Args:
+        plan: What this run writes.
+        known_line_items: The ledger's line items before the load.
+        known_results: The ledger's results before the load.
+        titles: assessment_id, class_id, title.
+        classes: `records.CLASSES`.
+
+    Returns:
+        `records.CHANGES`, such as "score 80 → 85".
+    """
+    line_items = _described(plan.line_items, known_line_items, ["line_item_id"], _LINE_ITEM_VALUES)
+    results = _described(plan.results, known_results, ["line_item_id", "sis_student_id"], _RESULT_VALUES)
+    rows = pd.concat(
+        [line_items.assign(kind="line item", student_id=""), results.assign(kind="result")], ignore_index=True
+    )[["kind", "assessment_id", "class_id", "student_id", "action", "field_changes"]]
+    assessment_titles = titles[["assessment_id", "class_id", "title"]].drop_duplicates(
+        ["assessment_id", "class_id"]
+    )
+    class_titles = classes[["class_id", "title"]].drop_duplicates("class_id")
+    named = rows.merge(
+        assessment_titles.rename(columns={"title": "assessment_title"}), on=["assessment_id", "class_id"]
+    ).merge(class_titles.rename(columns={"title": "class_title"}), on="class_id", how="left")
+    return CHANGES.conform(named)
+
+
+def _described(
+    planned: pd.DataFrame, known: pd.DataFrame, key: list[str], values: Mapping[str, str]
+) -> pd.DataFrame:
+    before = known[[*key, *values]].rename(columns={name: f"{name}_held" for name in values})
+    both = planned.merge(before, on=key, how="left")
+    text = pd.Series("", index=both.index, dtype="str")
+    created = both["action"].eq("create")
+    for name, called in values.items():
+        new, old = _shown(both[name]), _shown(both[f"{name}_held"])
+        change = (f"{called} " + old + " → " + new).mask(created, f"{called} " + new)
+        shown = (new != old) | created
+        begun = text.mask(text.ne(""), text + ", ")
+        text = text.mask(shown, begun + change)
+    return both.assign(field_changes=text)
+
+
+def _shown(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values):
+        text = values.astype("str").str.replace(r"\.0$", "", regex=True)
+        return text.where(values.notna(), "none")
+    return values.astype("str").where(values.notna(), "none")

@@ -1,0 +1,269 @@
+"""Every extracted score ends in exactly one outcome."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from passback.records import ASSESSMENTS, LINE_ITEM_PLAN, RESULT_PLAN, SCORE_VERDICTS
+from passback.stages.audit import (
+    RESULT_KEY,
+    RESULT_VALUES,
+    compare,
+    count_by_class,
+    count_outcomes,
+    count_reasons,
+    left_behind,
+    outcomes,
+)
+from passback.stages.transform import Plan
+
+THIS_RUN = 2
+
+
+def verdicts(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    """(student, outcome, codes) on one assessment."""
+    return SCORE_VERDICTS.conform(
+        pd.DataFrame(
+            [("a1", "biology", student, outcome, codes) for student, outcome, codes in rows],
+            columns=list(SCORE_VERDICTS.columns),
+        )
+    )
+
+
+def planned(students: list[str], *, item: bool = False) -> Plan:
+    items = pd.DataFrame({"line_item_id": ["i1"], "assessment_id": ["a1"], "class_id": ["biology"]})
+    results = pd.DataFrame({"student_id": students, "sis_student_id": [f"sis-{name}" for name in students]})
+    results = results.assign(line_item_id="i1", assessment_id="a1", class_id="biology")
+    return Plan(
+        LINE_ITEM_PLAN.conform(items.reindex(columns=list(LINE_ITEM_PLAN.columns)).head(1 if item else 0)),
+        RESULT_PLAN.conform(results.reindex(columns=list(RESULT_PLAN.columns))),
+    )
+
+
+def known_items(state: str = "confirmed", run_id: int = THIS_RUN) -> pd.DataFrame:
+    return pd.DataFrame({"line_item_id": ["i1"], "state": [state], "run_id": [run_id]})
+
+
+def known_results(states: dict[str, str], run_id: int = THIS_RUN) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "line_item_id": ["i1"] * len(states),
+            "sis_student_id": [f"sis-{name}" for name in states],
+            "state": list(states.values()),
+            "run_id": [run_id] * len(states),
+        }
+    ).astype({"line_item_id": "str", "sis_student_id": "str", "state": "str"})
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "code"),
+    [
+        ("confirmed", "sent", ""),
+        ("accepted", "failed", "sis.not_verified"),
+        ("not_stored", "failed", "sis.not_stored"),
+        ("refused", "failed", "sis.refused"),
+        ("intended", "failed", "sis.unavailable"),
+    ],
+)
+def test_a_written_score_ends_as_the_ledger_says(state: str, outcome: str, code: str) -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", "")),
+        planned(["s1"]),
+        known_items(),
+        known_results({"s1": state}),
+        run_id=THIS_RUN,
+        preview=False,
+    )
+    assert final[["outcome", "codes"]].to_numpy().tolist() == [[outcome, code]]
+
+
+def test_a_score_that_stands_in_the_sis_is_unchanged() -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", "")),
+        planned([]),
+        known_items(),
+        known_results({"s1": "confirmed"}, run_id=1),
+        run_id=THIS_RUN,
+        preview=False,
+    )
+    assert final["outcome"].tolist() == ["unchanged"]
+
+
+def test_a_score_that_the_load_did_not_come_to_is_cancelled() -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", "")),
+        planned(["s1"]),
+        known_items(),
+        known_results({}),
+        run_id=THIS_RUN,
+        preview=False,
+    )
+    assert final[["outcome", "codes"]].to_numpy().tolist() == [["cancelled", "run.stopped"]]
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "code"),
+    [
+        ("refused", "failed", "sis.line_item_refused"),
+        ("intended", "failed", "sis.unavailable"),
+        ("not_stored", "failed", "sis.not_stored"),
+        ("confirmed", "unchanged", ""),
+    ],
+)
+def test_an_assignment_that_did_not_arrive_takes_its_scores_with_it(
+    state: str, outcome: str, code: str
+) -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", "")),
+        planned([], item=True),
+        known_items(state),
+        known_results({"s1": "confirmed"}, run_id=1),
+        run_id=THIS_RUN,
+        preview=False,
+    )
+    assert final[["outcome", "codes"]].to_numpy().tolist() == [[outcome, code]]
+
+
+def test_a_preview_cancels_what_a_real_run_would_send() -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", ""), ("s2", "passed", ""), ("s3", "held", "score.not_graded")),
+        planned(["s1"], item=True),
+        known_items().head(0),
+        known_results({}),
+        run_id=0,
+        preview=True,
+    )
+    assert final["outcome"].tolist() == ["cancelled", "unchanged", "held"]
+
+
+def test_a_run_that_stopped_before_its_plan_cancels_what_had_passed() -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", ""), ("s2", "rejected", "score.excluded")),
+        None,
+        known_items(),
+        known_results({}),
+        run_id=THIS_RUN,
+        preview=False,
+    )
+    assert final["outcome"].tolist() == ["cancelled", "rejected"]
+
+
+VERDICT = st.sampled_from(["passed", "held", "rejected"])
+STATE = st.sampled_from(
+    ["confirmed", "accepted", "not_stored", "refused", "intended", "unwritten", "unplanned"]
+)
+
+
+@given(
+    scores=st.lists(st.tuples(VERDICT, STATE), max_size=12),
+    item=st.sampled_from(["none", "confirmed", "accepted", "not_stored", "refused", "intended"]),
+    preview=st.booleans(),
+)
+def test_whatever_happens_the_outcomes_add_up_to_what_was_extracted(
+    scores: list[tuple[str, str]], item: str, *, preview: bool
+) -> None:
+    rows = [
+        (f"s{number}", verdict, "" if verdict == "passed" else "score.excluded")
+        for number, (verdict, _) in enumerate(scores)
+    ]
+    states = {f"s{number}": state for number, (_, state) in enumerate(scores) if state != "unplanned"}
+    final = outcomes(
+        verdicts(*rows),
+        planned(list(states), item=item != "none"),
+        known_items(item if item != "none" else "confirmed"),
+        known_results({name: state for name, state in states.items() if state != "unwritten"}),
+        run_id=THIS_RUN,
+        preview=preview,
+    )
+    assert sum(count_outcomes(final).values()) == len(scores)
+    reasoned = final["codes"].ne("")
+    assert reasoned.eq(~final["outcome"].isin(["sent", "unchanged"])).all()
+
+
+def test_a_reason_counts_the_assessments_and_scores_that_carry_it_and_those_it_leads() -> None:
+    final = verdicts(
+        ("s1", "rejected", "title.too_long due.missing"),
+        ("s2", "rejected", "due.missing"),
+        ("s3", "held", "score.not_graded"),
+        ("s4", "sent", ""),
+    )
+    counted = count_reasons(final).set_index("code")
+    assert counted.loc["due.missing"].to_dict() == {"assessments": 1, "scores": 2, "leading_scores": 1}
+    assert counted.loc["title.too_long"].to_dict() == {"assessments": 1, "scores": 1, "leading_scores": 1}
+    assert len(counted) == 3
+
+
+def test_a_run_without_any_score_has_no_reasons() -> None:
+    assert count_reasons(SCORE_VERDICTS.empty()).empty
+    assert sum(count_outcomes(SCORE_VERDICTS.empty()).values()) == 0
+
+
+def test_each_class_adds_up_for_itself() -> None:
+    final = verdicts(("s1", "sent", ""), ("s2", "held", "score.not_graded"))
+    rows = count_by_class(final, pd.DataFrame({"class_id": ["biology"], "title": ["Biology"]}))
+    assert rows == [
+        {
+            "class_id": "biology",
+            "title": "Biology",
+            "extracted": 2,
+            "sent": 1,
+            "unchanged": 0,
+            "held": 1,
+            "rejected": 0,
+            "failed": 0,
+            "cancelled": 0,
+        }
+    ]
+
+
+ACCEPTED = pd.DataFrame(
+    {
+        "line_item_id": ["i1"],
+        "sis_student_id": ["9001"],
+        "score": [8.5],
+        "score_status": ["fully graded"],
+        "score_date": ["2026-11-12"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({}, "confirmed"),
+        ({"score": [8.0]}, "not_stored"),
+        ({"score": [None]}, "not_stored"),
+        ({"score_status": ["exempt"]}, "not_stored"),
+        ({"score_date": ["2026-11-11"]}, "not_stored"),
+        ({"sis_student_id": ["9002"]}, "not_stored"),
+    ],
+)
+def test_only_what_is_read_back_equal_is_confirmed(change: dict[str, list[object]], state: str) -> None:
+    states = compare(ACCEPTED, ACCEPTED.assign(**change), RESULT_KEY, RESULT_VALUES)
+    assert states["state"].tolist() == [state]
+
+
+def test_what_the_source_no_longer_has_is_listed_for_a_person() -> None:
+    items = pd.DataFrame(
+        {"assessment_id": ["a1", "gone"], "class_id": ["biology"] * 2, "title": ["Essay", "Old quiz"]}
+    )
+    results = pd.DataFrame(
+        {
+            "assessment_id": ["a1", "a1", "gone"],
+            "class_id": ["biology"] * 3,
+            "student_id": ["s1", "s2", "s1"],
+            "state": ["confirmed"] * 3,
+        }
+    )
+    final = verdicts(("s1", "unchanged", ""), ("s2", "held", "score.not_graded"))
+    alive = pd.DataFrame({"assessment_id": ["a1"], "class_id": ["biology"]})
+    left = left_behind(
+        items, results, final, ASSESSMENTS.conform(alive.reindex(columns=list(ASSESSMENTS.columns)))
+    )
+    assert left[["kind", "title", "scores"]].to_numpy().tolist() == [
+        ["deleted_in_source", "Old quiz", 1],
+        ["removed_in_source", "Essay", 1],
+    ]
