@@ -1,0 +1,79 @@
+"""The report as one HTML page that needs nothing else: no script, no font, no address outside itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from passback.reasons import Outcome
+from passback.report import words
+from passback.report.charts import outcome_chart, reason_chart
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+MOST_ROWS: Final = 200
+
+_CHANGE_GROUP: Final = ["class_title", "assessment_title", "kind", "action"]
+
+
+def page(summary: Mapping[str, Any], not_passed: pd.DataFrame, changes: pd.DataFrame) -> str:
+    """The page of a run.
+
+    Args:
+        summary: As `Report.summary`.
+        not_passed: As `Report.not_passed`; the first 200 rows are shown.
+        changes: As `Report.changes`; shown by assessment, so that student ids stand in the table of
+            what did not pass alone.
+    """
+    environment = Environment(
+        loader=PackageLoader("passback.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda count: f"{count:,}"
+    environment.filters["who"] = words.WHO_ACTS.__getitem__
+    style = environment.get_template("report.css").render()
+    by_assessment = _by_assessment(changes)
+    return environment.get_template("report.html").render(
+        summary=summary,
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        headline=words.headline(summary),
+        account=words.account(summary),
+        adds_up=words.adds_up(summary),
+        mode=words.MODES[summary["mode"]],
+        began=words.local_time(summary["started_at"], summary["timezone"]),
+        took=words.duration(summary["started_at"], summary["ended_at"]),
+        outcome_meanings=words.OUTCOME_MEANINGS,
+        outcomes=list(Outcome),
+        reasons=words.reasons_by_scores(summary),
+        # Both charts come from the drawing library, which escapes the text in them.
+        outcome_chart=Markup(outcome_chart(summary["outcomes"])),  # noqa: S704
+        reason_chart=Markup(reason_chart(summary["reasons"])),  # noqa: S704
+        not_passed=not_passed.head(MOST_ROWS).to_dict("records"),
+        not_passed_total=len(not_passed),
+        changes=by_assessment.head(MOST_ROWS).to_dict("records"),
+        changes_total=len(by_assessment),
+    )
+
+
+def _by_assessment(changes: pd.DataFrame) -> pd.DataFrame:
+    """`_CHANGE_GROUP`, entries (how many), field_changes (of a line item; empty for results)."""
+    shown = changes.fillna("").assign(
+        field_changes=lambda rows: rows["field_changes"].where(rows["kind"] == "line item", "")
+    )
+    return (
+        shown.groupby(_CHANGE_GROUP, sort=False)
+        .agg(entries=("kind", "size"), field_changes=("field_changes", "first"))
+        .reset_index()
+        .sort_values(_CHANGE_GROUP[:2], kind="stable")
+    )

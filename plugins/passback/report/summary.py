@@ -1,0 +1,87 @@
+"""What a run's report is made of, and how it is written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from passback.frame_store import open_folder, write_whole
+from passback.report.page import page
+from passback.report.tables import csv_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+CHANGE_COLUMNS: Final = (
+    "kind",
+    "class_title",
+    "assessment_title",
+    "student_id",
+    "action",
+    "field_changes",
+)
+NOT_PASSED_COLUMNS: Final = (
+    "class_id",
+    "class_title",
+    "assessment_id",
+    "assessment_title",
+    "student_id",
+    "outcome",
+    "code",
+    "sentence",
+    "who",
+    "mend",
+    "all_codes",
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did.
+
+    Attributes:
+        summary: Plain JSON. The run as `passback status --json` shows it, and `name` (the district's full
+            name), `timezone`, `classes` (a list of `{class_id, title, extracted}` with the six outcomes as
+            further keys), `for_a_person` (a list of `{kind, class_title, assessment_title, scores,
+            sentence}`, kind being `deleted_in_source` or `removed_in_source`), `written` (`{line_items,
+            results}`: how many entries were sent, or in a preview would be), `rule_set`, `mapping_file`.
+        not_passed: `NOT_PASSED_COLUMNS`, one row a score that is neither sent nor unchanged, with its leading
+            reason; `student_id` is the source's; `all_codes` has one space between codes.
+        changes: `CHANGE_COLUMNS`, one row a line item or result that was written, or in a preview would be;
+            `kind` is `line item` or `result`, `student_id` is empty for a line item.
+    """
+
+    summary: dict[str, Any]
+    not_passed: pd.DataFrame
+    changes: pd.DataFrame
+
+
+def write_report(folder_uri: str, report: Report) -> dict[str, str]:
+    """Write a report's four files into a folder, each whole or not at all, over those that lay there.
+
+    Args:
+        folder_uri: Folder or bucket prefix; made if missing.
+        report: What the run did.
+
+    Returns:
+        File name → its URI.
+    """
+    folder = open_folder(folder_uri)
+    not_passed = report.not_passed[list(NOT_PASSED_COLUMNS)]
+    changes = report.changes[list(CHANGE_COLUMNS)]
+    contents: dict[str, Callable[[], bytes]] = {
+        "not-passed.csv": lambda: csv_bytes(not_passed),
+        "changes.csv": lambda: csv_bytes(changes),
+        "report.html": lambda: page(report.summary, not_passed, changes).encode(),
+        # Last: where it lies, the other three are complete and of the same run.
+        "report.json": lambda: json.dumps(report.summary, indent=1, ensure_ascii=False).encode(),
+    }
+    uris = {}
+    for name, content in contents.items():  # one at a time in memory: a CSV can have a million rows
+        path = folder / name
+        write_whole(path, content())
+        uris[name] = str(path)
+    return uris

@@ -1,0 +1,121 @@
+"""A run in words: the sentences that the page and the terminal share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
+
+from passback.reasons import Actor, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OUTCOME_MEANINGS: Final = {
+    Outcome.SENT: "Written to the student information system and read back equal.",
+    Outcome.UNCHANGED: "The student information system held it already; nothing was sent.",
+    Outcome.HELD: "Nothing is wrong, it is only not ready yet; looked at again every night.",
+    Outcome.REJECTED: "A rule forbids it until a person changes something.",
+    Outcome.FAILED: "The student information system or the network refused it; the next run tries again.",
+    Outcome.CANCELLED: "A person or a limit stopped the run before it was sent.",
+}
+
+WHO_ACTS: Final = {
+    Actor.TEACHER: "the teacher",
+    Actor.DISTRICT: "the district office",
+    Actor.SIS_ADMIN: "the SIS administrator",
+    Actor.ENGINEER: "the data engineer",
+}
+
+MODES: Final = {
+    "changes": "only changes",
+    "full": "full run, everything is compared and sent again",
+    "preview": "preview, nothing was written",
+}
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """One line: did it work, and how much of it."""
+    outcomes = summary["outcomes"]
+    line_items = summary["written"]["line_items"]
+    if summary["state"] == "failed":
+        return "The run failed."
+    if summary["mode"] == "preview":
+        scores = _counted(outcomes["cancelled"], "score")
+        return (
+            f"Preview: {scores} and {_counted(line_items, 'assignment')} would be sent. Nothing was written."
+        )
+    if outcomes["sent"]:
+        return f"{_counted(outcomes['sent'], 'score')} sent."
+    if outcomes["failed"]:
+        return "No score could be sent."
+    if line_items:
+        return f"{_counted(line_items, 'assignment')} sent; no score had changed."
+    return "Nothing had changed; nothing was sent."
+
+
+def account(summary: Mapping[str, Any]) -> list[str]:
+    """Every extracted score accounted for, a sentence an outcome; outcomes of no score are left out."""
+    outcomes = summary["outcomes"]
+    sentences = [f"{_counted(summary['extracted'], 'score')} were looked at."]
+    if summary["state"] == "failed":
+        where = f" in {summary['failed_task']}" if summary["failed_task"] else ""
+        sentences.append(f"The run stopped{where}. {summary['message']}".strip())
+    if outcomes["sent"]:
+        sentences.append(f"{_number(outcomes['sent'])} went into the gradebook and were read back equal.")
+    if line_items := summary["written"]["line_items"]:
+        would = "would be" if summary["mode"] == "preview" else "were"
+        sentences.append(f"{_counted(line_items, 'assignment')} {would} sent with their title and dates.")
+    if outcomes["unchanged"]:
+        sentences.append(f"{_number(outcomes['unchanged'])} stood there already.")
+    if outcomes["held"]:
+        sentences.append(f"{_number(outcomes['held'])} are not ready yet and wait; nobody need do anything.")
+    if outcomes["rejected"]:
+        sentences.append(
+            f"{_number(outcomes['rejected'])} may not pass until a person changes something:"
+            " the reasons say who and what."
+        )
+    if outcomes["failed"]:
+        sentences.append(f"{_number(outcomes['failed'])} were refused; the next run tries them again.")
+    if outcomes["cancelled"] and summary["mode"] == "preview":
+        sentences.append(f"{_number(outcomes['cancelled'])} would be sent by a real run.")
+    elif outcomes["cancelled"]:
+        sentences.append(f"{_number(outcomes['cancelled'])} were not sent because the run was stopped.")
+    return sentences
+
+
+def adds_up(summary: Mapping[str, Any]) -> bool:
+    """Whether every extracted score has exactly one outcome."""
+    return bool(summary["extracted"] == sum(summary["outcomes"].values()))
+
+
+def reasons_by_scores(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The reasons with their codes, those that lead most scores first."""
+    return sorted(
+        summary["reasons"].items(),
+        key=lambda item: (-item[1]["leading_scores"], -item[1]["scores"], item[0]),
+    )
+
+
+def local_time(instant: str | None, timezone: str) -> str:
+    """An ISO instant as the district reads it, such as `22 Nov 2026, 22:00 PST`; empty for none."""
+    if not instant:
+        return ""
+    return datetime.fromisoformat(instant).astimezone(ZoneInfo(timezone)).strftime("%-d %b %Y, %H:%M %Z")
+
+
+def duration(started_at: str | None, ended_at: str | None) -> str:
+    """How long a run took, such as `1 min 4 s`; empty while it runs."""
+    if not started_at or not ended_at:
+        return ""
+    passed = datetime.fromisoformat(ended_at) - datetime.fromisoformat(started_at)
+    minutes, seconds = divmod(round(passed.total_seconds()), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

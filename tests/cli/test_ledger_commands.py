@@ -1,0 +1,140 @@
+"""`passback status`, `explain` and `ledger upgrade` on a real ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from passback import ledger as database
+from passback.reasons import Actor, Outcome, Reason
+
+if TYPE_CHECKING:
+    from cli.conftest import Passback
+    from passback.ledger import Connection
+
+CLOSED = Reason(
+    "period.closed",
+    Outcome.REJECTED,
+    "The due date lies in a closed period.",
+    Actor.TEACHER,
+    "Move the due date.",
+    "001",
+)
+OUTCOMES = {"sent": 0, "unchanged": 0, "held": 0, "rejected": 1, "failed": 0, "cancelled": 0}
+
+
+@pytest.fixture
+def run_id(ledger: Connection) -> int:
+    """A good run of lakeview in which one score was rejected."""
+    run_id = database.open_run(
+        ledger,
+        district="lakeview",
+        run_key="cli__2026-11-22T06:00:00+00:00",
+        mode="changes",
+        ordered_by="test",
+        mapping_hash="m",
+        rule_set="r",
+        reasons=[CLOSED],
+        started_at=datetime(2026, 11, 22, 6, tzinfo=UTC),
+    )
+    scores = pd.DataFrame(
+        [("a7", "bio-1", "S-1001", "rejected", "period.closed")],
+        columns=["assessment_id", "class_id", "student_id", "outcome", "codes"],
+    )
+    database.record_outcomes(ledger, "lakeview", run_id, scores)
+    database.close_run(
+        ledger,
+        run_id,
+        ended_at=datetime(2026, 11, 22, 6, 1, tzinfo=UTC),
+        state="good",
+        extracted=1,
+        outcomes=OUTCOMES,
+        reasons=pd.DataFrame(
+            [("period.closed", 1, 1, 1)], columns=["code", "assessments", "scores", "leading_scores"]
+        ),
+        requests=7,
+    )
+    return run_id
+
+
+@pytest.mark.usefixtures("run_id")
+def test_status_json_is_the_documented_form(passback: Passback, ledger_url: str) -> None:
+    done = passback("status", "lakeview", "--json", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    assert json.loads(done.stdout) == {
+        "runs": [
+            {
+                "district": "lakeview",
+                "run": "cli__2026-11-22T06:00:00+00:00",
+                "mode": "changes",
+                "state": "good",
+                "started_at": "2026-11-22T06:00:00Z",
+                "ended_at": "2026-11-22T06:01:00Z",
+                "extracted": 1,
+                "outcomes": OUTCOMES,
+                "reasons": {
+                    "period.closed": {
+                        "assessments": 1,
+                        "scores": 1,
+                        "leading_scores": 1,
+                        "outcome": "rejected",
+                        "sentence": CLOSED.sentence,
+                        "who": "teacher",
+                        "mend": CLOSED.mend,
+                    }
+                },
+                "requests": 7,
+                "failed_task": "",
+                "message": "",
+            }
+        ]
+    }
+
+
+@pytest.mark.usefixtures("run_id")
+def test_status_shows_the_last_runs(passback: Passback, ledger_url: str) -> None:
+    first, *others = passback("status", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout.splitlines()
+    assert re.fullmatch(r"lakeview  \d{4}-\d\d-\d\d \d\d:\d\d  changes  good", first)
+    assert others == [
+        "    1 extracted: 1 rejected",
+        "    run cli__2026-11-22T06:00:00+00:00, 7 requests",
+    ]
+
+
+def test_status_of_an_empty_ledger_says_how_to_begin(passback: Passback, ledger_url: str) -> None:
+    done = passback("status", "lakeview", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    assert done.returncode == 0
+    assert "passback run lakeview" in done.stdout
+
+
+@pytest.mark.usefixtures("run_id")
+def test_explain_tells_outcome_reason_and_what_to_do(passback: Passback, ledger_url: str) -> None:
+    of = ("--district", "lakeview", "--assessment", "a7", "--student", "S-1001")
+    text = passback("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout
+    assert "class bio-1: rejected" in text
+    assert "The due date lies in a closed period. (period.closed)" in text
+    assert "the teacher: Move the due date." in text
+    assert "never" in text
+    content = json.loads(passback("explain", *of, "--json", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout)
+    assert content["student"] == "S-1001"
+    (score,) = content["scores"]
+    assert score["outcome"] == "rejected"
+    assert [reason["code"] for reason in score["reasons"]] == ["period.closed"]
+
+
+@pytest.mark.usefixtures("run_id")
+def test_explain_says_what_it_means_that_nothing_is_known(passback: Passback, ledger_url: str) -> None:
+    of = ("-d", "lakeview", "-a", "a7", "-s", "nobody")
+    done = passback("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    assert done.returncode == 1
+    assert "passback_ledger" in done.stdout
+    assert "never assigned to this student" in done.stdout
+
+
+def test_upgrade_can_be_repeated(passback: Passback, ledger_url: str) -> None:
+    done = passback("ledger", "upgrade", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)  # not the first one
+    assert (done.returncode, done.stdout) == (0, "The ledger is up to date.\n")
