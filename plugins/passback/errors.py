@@ -44,7 +44,9 @@ class PassbackError(Exception):
     def __str__(self) -> str:
         """One line: where, what, and the mend."""
         line = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{line} What to do: {self.mend}" if self.mend else line
+        if not self.mend:
+            return line
+        return f"{line.removesuffix('.')}. What to do: {self.mend}"
 
 
 # --- Fatal: a person must act, trying again changes nothing ---

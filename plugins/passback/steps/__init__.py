@@ -1,0 +1,58 @@
+"""The five steps of a run, each with its reading and writing; Airflow's tasks and `passback run` share them.
+
+Every step may be killed anywhere and run again, alone, any number of times, with the same end state.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from passback.steps.failure import record_failure
+from passback.steps.work import open_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from passback.night import Night
+    from passback.steps.work import Work
+
+_MODULES: Final = {
+    "extract-scores": "extract",
+    "validate": "validate",
+    "transform-to-oneroster": "transform",
+    "load-to-sis": "load",
+    "audit": "audit",
+}
+
+
+def utc_now() -> datetime:
+    """The clock that runs go by, unless a test chooses the day."""
+    return datetime.now(UTC)
+
+
+def run(
+    task_id: str, night: Night, *, say: Callable[[str], None], clock: Callable[[], datetime] = utc_now
+) -> dict[str, int | str]:
+    """Do one step of a run.
+
+    Args:
+        task_id: One of `night.TASKS`.
+        night: The run.
+        say: Told about progress, in counts.
+        clock: The present instant, UTC.
+
+    Returns:
+        Counts, and the URI of the folder where the step's files lie. Nothing of a student.
+
+    Raises:
+        PassbackError: the step failed; the run is recorded as failed before it is raised.
+    """
+    step: Callable[[Work], dict[str, int | str]] = import_module(f"passback.steps.{_MODULES[task_id]}").step
+    try:
+        with open_work(night, say=say, clock=clock) as work:
+            return step(work)
+    except Exception as error:
+        record_failure(task_id, night, error, clock=clock)
+        raise

@@ -1,0 +1,140 @@
+"""audit: read back what was written, give every score its outcome, write the report."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from passback import ledger
+from passback.errors import CountsError
+from passback.frame_store import read_frame
+from passback.oneroster import v1p1
+from passback.records import SCORE_VERDICTS
+from passback.report.summary import write_report
+from passback.stages.audit import (
+    LINE_ITEM_KEY,
+    LINE_ITEM_VALUES,
+    RESULT_KEY,
+    RESULT_VALUES,
+    compare,
+    count_outcomes,
+    count_reasons,
+    outcomes,
+)
+from passback.steps.prune import prune
+from passback.steps.report import run_report
+
+if TYPE_CHECKING:
+    from passback.oneroster import Client
+    from passback.stages.transform import Plan
+    from passback.steps.work import Work
+
+_WRITTEN = ("accepted", "confirmed", "not_stored")
+
+
+def step(work: Work) -> dict[str, int | str]:
+    """Read back, account for every extracted score, close the run and write its report.
+
+    Raises:
+        CountsError: not every extracted score has exactly one outcome.
+        PassbackError: the SIS or the ledger cannot be asked, or the report cannot be written.
+    """
+    plan = work.plan()
+    if work.night.preview:
+        return _finish(work, plan, requests=0)
+    with ledger.district_lock(work.writable, work.night.district.district):
+        requests = asyncio.run(_read_back(work, plan))
+        return _finish(work, plan, requests=requests)
+
+
+def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
+    verdicts = read_frame(work.folder / "validate", SCORE_VERDICTS)
+    final = outcomes(
+        verdicts,
+        plan,
+        work.known_line_items(),
+        work.known_results(),
+        run_id=work.run_id,
+        preview=work.night.preview,
+    )
+    counts, reasons = count_outcomes(final), count_reasons(final)
+    extracted = len(verdicts)
+    if sum(counts.values()) != extracted:
+        raise CountsError(
+            f"{extracted:,} scores were extracted, but {sum(counts.values()):,} have an outcome",
+            where=work.night.district.district,
+            mend="This is a fault in Passback: report it with the run's name; what was sent stays as it is.",
+        )
+    requests += sum(int(work.noted(step)["requests"]) for step in _ASKING if not work.night.preview)
+    ended_at = work.clock()
+    report = run_report(
+        work, plan, final, counts=counts, reasons=reasons, requests=requests, ended_at=ended_at
+    )
+    folder = str(work.folder / "report")
+    write_report(folder, report)
+    if not work.night.preview:
+        ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, final)
+        ledger.close_run(
+            work.writable,
+            work.run_id,
+            ended_at=ended_at,
+            state="good",
+            extracted=extracted,
+            outcomes=counts,
+            reasons=reasons,
+            requests=requests,
+        )
+        prune(work)
+    work.say(", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()))
+    return {"extracted": extracted, **counts, "folder": folder}
+
+
+_ASKING = ("validate", "load")
+
+
+async def _read_back(work: Work, plan: Plan) -> int:
+    """Ask the SIS what it holds of what it accepted, by class and by line item; keep the answers."""
+    district = work.night.district.district
+    async with work.sis() as sis:
+        line_items = _written(work.known_line_items(), plan.line_items, LINE_ITEM_KEY, work.run_id)
+        if len(line_items):
+            held = await _held_line_items(sis, line_items)
+            states = compare(line_items, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
+            ledger.settle_line_items(work.writable, district, work.run_id, states)
+        results = _written(work.known_results(), plan.results, RESULT_KEY, work.run_id)
+        if len(results):
+            work.say(f"reading back {len(results):,} results")
+            held = await _held_results(sis, results)
+            states = compare(results, held, RESULT_KEY, RESULT_VALUES)
+            ledger.settle_results(work.writable, district, work.run_id, states)
+        return sis.requests
+
+
+def _written(known: pd.DataFrame, planned: pd.DataFrame, key: list[str], run_id: int) -> pd.DataFrame:
+    """The planned rows that the SIS accepted in this run, with the values it accepted."""
+    mine = known[known["run_id"].eq(run_id) & known["state"].isin(_WRITTEN)]
+    return mine.merge(planned[key], on=key)
+
+
+async def _held_line_items(sis: Client, line_items: pd.DataFrame) -> pd.DataFrame:
+    classes = line_items["sis_class_id"].unique()
+    listings = await asyncio.gather(*(sis.line_items_of_class(name) for name in classes))
+    return v1p1.held_line_items(record for listing in listings for record in listing)
+
+
+async def _held_results(sis: Client, results: pd.DataFrame) -> pd.DataFrame:
+    pairs = results[["sis_class_id", "line_item_id"]].drop_duplicates()
+    listings = await asyncio.gather(
+        *(
+            _results_of(sis, sis_class, line_item)
+            for sis_class, line_item in zip(pairs["sis_class_id"], pairs["line_item_id"], strict=True)
+        )
+    )
+    return pd.concat(listings, ignore_index=True)
+
+
+async def _results_of(sis: Client, sis_class_id: str, line_item_id: str) -> pd.DataFrame:
+    # Made a frame at once: the records of one line item at a time, not of all, stand in memory as JSON.
+    return v1p1.held_results(await sis.results_of_line_item(sis_class_id, line_item_id))

@@ -1,0 +1,85 @@
+"""What the ledger keeps of a run that failed: where, why, and what became of its scores until then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from passback import ledger
+from passback.errors import PassbackError
+from passback.frame_store import read_frame
+from passback.records import SCORE_VERDICTS, SCORES
+from passback.stages.audit import count_outcomes, count_reasons, outcomes
+from passback.steps.validate import source_frames
+from passback.steps.work import open_work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import pandas as pd
+
+    from passback.night import Night
+    from passback.stages.transform import Plan
+    from passback.steps.work import Work
+
+
+def record_failure(task_id: str, night: Night, error: Exception, *, clock: Callable[[], datetime]) -> None:
+    """Close a run as failed, with an outcome for every score that was extracted.
+
+    What was accepted but not read back counts as failed, what was not reached as cancelled. Does nothing
+    where the ledger cannot be used either: the next run finds this one unfinished and makes up for it.
+
+    Args:
+        task_id: The task that failed.
+        night: The run.
+        error: Why; the text of an error that is not ours is not kept, for it may hold a student's data.
+        clock: The present instant, UTC.
+    """
+    if night.preview:
+        return
+    message = str(error) if isinstance(error, PassbackError) else f"{type(error).__name__} in {task_id}"
+    try:
+        with open_work(night, say=lambda _: None, clock=clock) as work:
+            _close(work, task_id, message)
+    except PassbackError:
+        return
+
+
+def _close(work: Work, task_id: str, message: str) -> None:
+    final = _outcomes_so_far(work, task_id)
+    district = work.night.district.district
+    if len(final):
+        ledger.record_outcomes(work.writable, district, work.run_id, final)
+    ledger.close_run(
+        work.writable,
+        work.run_id,
+        ended_at=work.clock(),
+        state="failed",
+        extracted=len(final),
+        outcomes=count_outcomes(final),
+        reasons=count_reasons(final),
+        requests=0,
+        failed_task=task_id,
+        message=message,
+    )
+
+
+def _outcomes_so_far(work: Work, task_id: str) -> pd.DataFrame:
+    """What became of the scores until a task; the files of later tasks are of an earlier try."""
+    if task_id == "extract-scores":
+        return SCORE_VERDICTS.empty()
+    if task_id == "validate":
+        scores = source_frames(work)["scores"][list(SCORES.key)]
+        verdicts = scores.assign(outcome="passed", codes="")
+        plan: Plan | None = None
+    else:
+        verdicts = read_frame(work.folder / "validate", SCORE_VERDICTS)
+        plan = None if task_id == "transform-to-oneroster" else work.plan()
+    return outcomes(
+        verdicts,
+        plan,
+        work.known_line_items(),
+        work.known_results(),
+        run_id=work.run_id,
+        preview=False,
+    )

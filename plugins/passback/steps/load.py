@@ -1,0 +1,83 @@
+"""load-to-sis: write what was planned."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from passback import ledger
+from passback.oneroster import v1p1
+from passback.stages.load import load
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from passback.oneroster import Client
+    from passback.stages.load import LoadCounts
+    from passback.stages.transform import Plan
+    from passback.steps.work import Work
+
+
+def step(work: Work) -> dict[str, int | str]:
+    """Write the planned line items and results; what this run has written already is not written again.
+
+    Raises:
+        PassbackError: the SIS or the ledger cannot be used, or another run of the district is loading.
+    """
+    if work.night.preview:
+        work.say("preview: nothing is written")
+        return {"line_items": 0, "results": 0}
+    plan = work.plan()
+    if plan.line_items.empty and plan.results.empty:
+        work.note("load", requests=0)
+        work.say("nothing to write")
+        return {"line_items": 0, "results": 0}
+    with ledger.district_lock(work.writable, work.night.district.district):
+        counts = asyncio.run(_load(work, plan))
+    work.note("load", requests=counts.requests)
+    return {
+        "line_items": counts.line_items_written,
+        "results": counts.results_written,
+        "skipped": counts.skipped,
+        "refused": counts.refused,
+        "lost": counts.lost,
+        "requests": counts.requests,
+    }
+
+
+async def _load(work: Work, plan: Plan) -> LoadCounts:
+    known_line_items = work.known_line_items()
+    async with work.sis() as sis:
+        return await load(
+            work.writable,
+            sis,
+            district=work.night.district.district,
+            run_id=work.run_id,
+            line_items=plan.line_items,
+            results=plan.results,
+            known_line_items=known_line_items,
+            known_results=work.known_results(),
+            kept_categories=await _kept_categories(sis, plan.line_items, known_line_items),
+            clock=work.clock,
+            progress=lambda counts: work.say(
+                f"{counts.line_items_written:,} of {len(plan.line_items):,} line items,"
+                f" {counts.results_written:,} of {len(plan.results):,} results written"
+            ),
+        )
+
+
+async def _kept_categories(sis: Client, planned: pd.DataFrame, known: pd.DataFrame) -> dict[str, str]:
+    """The categories that teachers changed in the SIS: they stay as they are set (RULES section 4).
+
+    Returns:
+        By line item id, for those planned line items whose category in the SIS is not the one last sent.
+    """
+    rewritten = planned[planned["action"].ne("create")]
+    sent = rewritten[["line_item_id"]].merge(known[["line_item_id", "category_id"]], on="line_item_id")
+    listings = await asyncio.gather(
+        *(sis.line_items_of_class(name) for name in rewritten["sis_class_id"].unique())
+    )
+    held = v1p1.held_line_items(record for listing in listings for record in listing)
+    both = sent.merge(held[["line_item_id", "category_id"]], on="line_item_id", suffixes=("", "_held"))
+    kept = both[both["category_id_held"].ne(both["category_id"]) & both["category_id_held"].ne("")]
+    return dict(zip(kept["line_item_id"], kept["category_id_held"], strict=True))

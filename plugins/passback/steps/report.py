@@ -1,0 +1,147 @@
+"""What the report of a run says, gathered from its frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from passback.frame_store import read_frame
+from passback.reasons import Outcome
+from passback.records import CHANGES
+from passback.report.summary import NOT_PASSED_COLUMNS, Report
+from passback.stages.audit import count_by_class, left_behind
+from passback.steps.validate import source_frames
+from passback.steps.work import mapping_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from passback.reasons import Reason
+    from passback.stages.transform import Plan
+    from passback.steps.work import Work
+
+_SENTENCES: Final = {
+    "deleted_in_source": "The assessment was deleted in the learning platform; the SIS still holds it. It is"
+    " never deleted there by Passback: delete it by hand if it should go.",
+    "removed_in_source": "Scores were removed in the learning platform; the SIS still holds them. Clear them"
+    " by hand if they should go.",
+}
+
+
+def run_report(
+    work: Work,
+    plan: Plan,
+    final: pd.DataFrame,
+    *,
+    counts: Mapping[str, int],
+    reasons: pd.DataFrame,
+    requests: int,
+    ended_at: datetime,
+) -> Report:
+    """The report of a run whose scores all have their outcome.
+
+    Args:
+        work: The run.
+        plan: What it wrote, or in a preview would write.
+        final: The outcome of every extracted score.
+        counts: Scores by outcome.
+        reasons: `stages.audit.count_reasons` of `final`.
+        requests: Requests sent to the SIS.
+        ended_at: When the run ended, UTC.
+    """
+    source = source_frames(work)
+    texts = work.reasons
+    return Report(
+        summary={
+            "district": work.night.district.district,
+            "name": work.night.district.name,
+            "timezone": work.night.district.timezone,
+            "run": work.night.run_key,
+            "mode": work.night.mode,
+            "state": "good",
+            "started_at": _iso(work.now()),
+            "ended_at": _iso(ended_at),
+            "extracted": len(final),
+            "outcomes": dict(counts),
+            "reasons": _reasons(reasons, texts),
+            "written": {"line_items": len(plan.line_items), "results": len(plan.results)},
+            "requests": requests,
+            "failed_task": "",
+            "message": "",
+            "classes": count_by_class(final, source["classes"]),
+            "for_a_person": _for_a_person(work, final, source),
+            "rule_set": work.suites.rule_set,
+            "mapping_file": mapping_hash(work.night),
+        },
+        not_passed=_not_passed(final, source, texts),
+        changes=read_frame(work.folder / "transform", CHANGES),
+    )
+
+
+def _reasons(counted: pd.DataFrame, texts: Mapping[str, Reason]) -> dict[str, dict[str, Any]]:
+    ordered = counted.sort_values(["leading_scores", "scores", "code"], ascending=[False, False, True])
+    return {
+        row["code"]: {
+            "assessments": row["assessments"],
+            "scores": row["scores"],
+            "leading_scores": row["leading_scores"],
+            "outcome": texts[row["code"]].outcome.value,
+            "sentence": texts[row["code"]].sentence,
+            "who": texts[row["code"]].who.value,
+            "mend": texts[row["code"]].mend,
+        }
+        for row in ordered.to_dict("records")
+    }
+
+
+def _for_a_person(
+    work: Work, final: pd.DataFrame, source: Mapping[str, pd.DataFrame]
+) -> list[dict[str, Any]]:
+    if work.night.classes or work.night.assessments:
+        return []  # what the run did not look at is not missing
+    left = left_behind(work.known_line_items(), work.known_results(), final, source["assessments"])
+    titled = left.merge(_class_titles(source), on="class_id", how="left").fillna({"class_title": ""})
+    return [
+        {
+            "kind": row["kind"],
+            "class_title": row["class_title"],
+            "assessment_title": row["title"],
+            "scores": int(row["scores"]),
+            "sentence": _SENTENCES[row["kind"]],
+        }
+        for row in titled.to_dict("records")
+    ]
+
+
+def _not_passed(
+    final: pd.DataFrame, source: Mapping[str, pd.DataFrame], texts: Mapping[str, Reason]
+) -> pd.DataFrame:
+    rows = final[~final["outcome"].isin([Outcome.SENT.value, Outcome.UNCHANGED.value])]
+    rows = rows.rename(columns={"codes": "all_codes"})
+    rows = rows.assign(code=rows["all_codes"].str.split(" ").str[0])
+    said = pd.DataFrame(
+        [(reason.code, reason.sentence, reason.who.value, reason.mend) for reason in texts.values()],
+        columns=["code", "sentence", "who", "mend"],
+    )
+    assessments = source["assessments"].drop_duplicates(["assessment_id", "class_id"])
+    titled = (
+        rows.merge(said, on="code", how="left")
+        .merge(_class_titles(source), on="class_id", how="left")
+        .merge(
+            assessments[["assessment_id", "class_id", "title"]].rename(columns={"title": "assessment_title"}),
+            on=["assessment_id", "class_id"],
+            how="left",
+        )
+    )
+    return titled[list(NOT_PASSED_COLUMNS)].fillna("")
+
+
+def _class_titles(source: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    classes = source["classes"].drop_duplicates("class_id")
+    return classes[["class_id", "title"]].rename(columns={"title": "class_title"})
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,84 @@
+"""validate: ask the SIS what it can take, judge every score."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from passback.frame_store import read_frame, write_frame
+from passback.records import SIS_FRAMES, SOURCE_FRAMES
+from passback.sis.facts import read_facts
+from passback.stages.extract import Scope, limit
+from passback.stages.validate import validate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from passback.steps.work import Work
+
+
+def step(work: Work) -> dict[str, int | str]:
+    """Judge every extracted score by the rules and by what the SIS says of itself now.
+
+    Raises:
+        PassbackError: the SIS cannot be asked, or a rule cannot be applied.
+    """
+    night = work.night
+    source = source_frames(work)
+    known = work.known_line_items()
+    facts, requests = asyncio.run(_facts(work, source, known))
+    for frame in SIS_FRAMES:
+        write_frame(work.folder / "sis", frame.name, facts[frame.name])
+    work.say(f"judging {len(source['scores']):,} scores of {len(source['assessments']):,} assessments")
+    verdicts = validate(
+        source,
+        facts,
+        district=night.district,
+        suites=work.suites,
+        profile=work.profile,
+        known_line_items=known,
+        now=work.now(),
+    )
+    folder = work.folder / "validate"
+    write_frame(folder, "assessment_verdicts", verdicts.assessments)
+    write_frame(folder, "score_verdicts", verdicts.scores)
+    write_frame(folder, "passing_line_items", verdicts.line_items)
+    write_frame(folder, "passing_results", verdicts.results)
+    counts = verdicts.scores["outcome"].value_counts()
+    work.note("validate", requests=requests)
+    return {
+        **{outcome: int(counts.get(outcome, 0)) for outcome in ("passed", "held", "rejected")},
+        "requests": requests,
+        "folder": str(folder),
+    }
+
+
+def source_frames(work: Work) -> dict[str, pd.DataFrame]:
+    """The extracted frames, limited to what the run was asked to look at."""
+    frames = {frame.name: read_frame(work.folder / "extract", frame) for frame in SOURCE_FRAMES}
+    return limit(frames, Scope(work.night.classes, work.night.assessments))
+
+
+async def _facts(
+    work: Work, source: dict[str, pd.DataFrame], known: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], int]:
+    today = work.now().astimezone(ZoneInfo(work.night.district.timezone)).date()
+    async with work.sis() as sis:
+        work.say(f"asking {work.profile.title} for its categories, periods and rosters")
+        facts = await read_facts(sis, today=today, line_item_classes=_classes_to_look_into(source, known))
+        return facts, sis.requests
+
+
+def _classes_to_look_into(source: dict[str, pd.DataFrame], known: pd.DataFrame) -> set[str]:
+    """The SIS classes in which a line item may be created, where a foreign one may stand already."""
+    held = known[known["state"].isin(["accepted", "confirmed"])]
+    new = source["assessments"].merge(
+        held[["assessment_id", "class_id"]].drop_duplicates(),
+        on=["assessment_id", "class_id"],
+        how="left",
+        indicator=True,
+    )
+    classes = new.loc[new["_merge"].eq("left_only"), ["class_id"]].drop_duplicates()
+    sis_classes = classes.merge(source["classes"], on="class_id")["sis_class_id"]
+    return set(sis_classes[sis_classes.ne("")])

@@ -1,0 +1,187 @@
+"""What every step has at hand: the run's folder, the ledger, the rules and the clock."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from passback import connections, ledger, paths
+from passback.errors import ContractError
+from passback.frame_store import open_folder, read_frame, read_json, write_json
+from passback.mapping.file import file_hash, mapping_path
+from passback.oneroster import Client, Limits, Retries
+from passback.reasons import DELIVERY_REASONS
+from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
+from passback.rules.suites import read_suites, settings
+from passback.sis import profile_of
+from passback.stages.transform import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+    from airflow.sdk import ObjectStoragePath
+
+    from passback.night import Night
+    from passback.reasons import Reason
+    from passback.rules.suites import Suites
+    from passback.sis import SisProfile
+
+# How long a request that the SIS may yet answer is tried again, before the task is.
+RETRIES: Final = Retries()
+
+# The run's number where nothing is recorded: a preview, before the ledger knows of it.
+NOT_RECORDED: Final = 0
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step of one run.
+
+    Attributes:
+        night: The run.
+        folder: Where the run's files lie.
+        connection: The ledger; in a preview a read-only connection, or None before the ledger exists.
+        run_id: The ledger's number of the run; `NOT_RECORDED` in a preview.
+        suites: The rules of the SIS.
+        profile: What the SIS can hold.
+        say: Told about progress, in counts.
+        clock: The present instant, UTC.
+    """
+
+    night: Night
+    folder: ObjectStoragePath
+    connection: ledger.Connection | None
+    run_id: int
+    suites: Suites
+    profile: SisProfile
+    say: Callable[[str], None]
+    clock: Callable[[], datetime]
+
+    @property
+    def writable(self) -> ledger.Connection:
+        """The ledger, where the run is not a preview."""
+        if self.connection is None or self.night.preview:
+            raise AssertionError("a preview writes nothing")
+        return self.connection
+
+    @property
+    def reasons(self) -> dict[str, Reason]:
+        """Every reason this run may give, by code."""
+        return {
+            reason.code: reason for reason in (*_rule_reasons(self.night, self.suites), *DELIVERY_REASONS)
+        }
+
+    def known_line_items(self) -> pd.DataFrame:
+        """The ledger's line items of the district."""
+        if self.connection is None:
+            return ledger.no_line_items()
+        return ledger.known_line_items(self.connection, self.night.district.district)
+
+    def known_results(self) -> pd.DataFrame:
+        """The ledger's results of the district."""
+        if self.connection is None:
+            return ledger.no_results()
+        return ledger.known_results(self.connection, self.night.district.district)
+
+    def plan(self) -> Plan:
+        """What transform-to-oneroster planned."""
+        folder = self.folder / "transform"
+        return Plan(read_frame(folder, LINE_ITEM_PLAN), read_frame(folder, RESULT_PLAN))
+
+    def sis(self) -> Client:
+        """A client for the district's SIS, within its limits."""
+        sis = self.night.district.sis
+        limits = Limits(
+            connections=sis.connections or self.profile.connections,
+            requests_per_second=sis.requests_per_second or self.profile.requests_per_second,
+        )
+        return Client(connections.endpoint(sis.connection), self.profile, limits=limits, retries=RETRIES)
+
+    def note(self, step: str, **facts: int | str) -> None:
+        """Keep what later steps ask of this one."""
+        write_json(self.folder, step, facts)
+
+    def noted(self, step: str) -> dict[str, Any]:
+        """What a step before this one kept.
+
+        Raises:
+            ContractError: that step has not run.
+        """
+        facts = read_json(self.folder, step)
+        if facts is None:
+            raise ContractError(
+                f"the {step} step of this run has left nothing",
+                where=str(self.folder),
+                mend="Clear the run from extract-scores on.",
+            )
+        return facts
+
+    def now(self) -> datetime:
+        """The instant this run judges by: when its scores were extracted, also when cleared days later."""
+        return datetime.fromisoformat(self.noted("extract")["now"])
+
+
+@contextmanager
+def open_work(night: Night, *, say: Callable[[str], None], clock: Callable[[], datetime]) -> Iterator[Work]:
+    """Open what a step needs, and note in the ledger that the run is under way.
+
+    Raises:
+        PassbackError: a connection or a suite is missing, or the ledger cannot be used.
+    """
+    suites = read_suites(paths.expectations(), night.district.sis.system)
+    url = connections.ledger_url()
+    folder = open_folder(night.folder)
+    facts = read_json(folder, "extract")
+    started_at = datetime.fromisoformat(facts["now"]) if facts else clock()
+    with _ledger(url, night) as connection:
+        run_id = NOT_RECORDED
+        if connection is not None and not night.preview:
+            run_id = ledger.open_run(
+                connection,
+                district=night.district.district,
+                run_key=night.run_key,
+                mode=night.mode,
+                ordered_by=night.ordered_by,
+                mapping_hash=mapping_hash(night),
+                rule_set=suites.rule_set,
+                reasons=(*_rule_reasons(night, suites), *DELIVERY_REASONS),
+                started_at=started_at,
+            )
+        yield Work(
+            night=night,
+            folder=folder,
+            connection=connection,
+            run_id=run_id,
+            suites=suites,
+            profile=profile_of(night.district.sis.system),
+            say=say,
+            clock=clock,
+        )
+
+
+@contextmanager
+def _ledger(url: str, night: Night) -> Iterator[ledger.Connection | None]:
+    """The ledger, made if it does not exist; for a preview read-only, and None if it does not exist."""
+    if not night.preview:
+        ledger.ensure_schema(url)
+    elif ledger.is_empty(url):
+        yield None
+        return
+    with closing(ledger.connect(url)) as connection:
+        # PostgreSQL itself sees to it that a preview writes nothing.
+        connection.set_session(readonly=night.preview)
+        yield connection
+
+
+def mapping_hash(night: Night) -> str:
+    """The hash of the mapping file that is in force."""
+    return file_hash(mapping_path(night.district.district))
+
+
+def _rule_reasons(night: Night, suites: Suites) -> tuple[Reason, ...]:
+    return suites.reasons(
+        {**settings(suites, night.district.rules), "effective_date": night.district.effective_date}
+    )

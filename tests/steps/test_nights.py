@@ -1,0 +1,292 @@
+"""What happens over several nights, and when a night goes wrong."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from district import files_of
+from passback import ledger, steps
+from passback.errors import BusyError, CredentialError, PassbackError, SourceShrunkError, UnavailableError
+from passback.night import TASKS
+from passback.oneroster import Retries
+
+if TYPE_CHECKING:
+    from district import Lakeview
+    from stack.postgres import Postgres
+
+CLASS = "AAA-2013J"
+OTHER_CLASS = "AAA-2014J"
+PASSING = "1755"  # the one assessment of the class whose scores pass
+ONE_CLASS: dict[str, Any] = {"classes": (CLASS,)}
+STUDENTS = 383
+
+
+def writes_during(lakeview: Lakeview, **changes: Any) -> list[tuple[str, str]]:
+    before = len(lakeview.written())
+    lakeview.run(**changes)
+    return lakeview.written()[before:]
+
+
+def test_a_night_in_which_nothing_changed_sends_nothing(lakeview: Lakeview) -> None:
+    lakeview.run(**ONE_CLASS)
+    report = lakeview.run(**ONE_CLASS)
+    assert report["outcomes"]["sent"] == 0
+    assert report["outcomes"]["unchanged"] == STUDENTS
+    assert report["written"] == {"line_items": 0, "results": 0}
+
+
+def test_after_a_change_of_a_score_a_title_and_a_due_date_exactly_those_are_sent(lakeview: Lakeview) -> None:
+    both = {"classes": (CLASS, OTHER_CLASS)}
+    lakeview.run(**both)
+    lakeview.sandbox.control("PATCH", f"/scores/{PASSING}/{CLASS}/s11391", {"points": 12.5})
+    lakeview.sandbox.control("PATCH", f"/assessments/{PASSING}/{CLASS}", {"title": "Renamed"})
+    due = next(row for row in lakeview.sandbox.feed_items("assessments") if row["id"] == "1761")["due_at"]
+    day_before = f"{due[:8]}{int(due[8:10]) - 1:02}{due[10:]}"
+    lakeview.sandbox.control("PATCH", f"/assessments/1761/{OTHER_CLASS}", {"due_at": day_before})
+
+    assert sorted(writes_during(lakeview, **both)) == [
+        # Zeros for work that is past due carry the due date; they move with it.
+        *[("PUT", "lineItem")] * 2,
+        *[("PUT", "result")] * (1 + zeros_of(lakeview, "1761", OTHER_CLASS)),
+    ]
+    line_items, results = lakeview.held()
+    assert "Renamed" in line_items
+    student = next(row for row in lakeview.sandbox.feed_items("students") if row["id"] == "s11391")["sis_id"]
+    assert results["Renamed", student][0] == 12.5
+
+
+def zeros_of(lakeview: Lakeview, assessment: str, class_id: str) -> int:
+    return sum(
+        row["status"] == "not_submitted"
+        for row in lakeview.sandbox.feed_items("scores")
+        if row["assessment_id"] == assessment and row["class_id"] == class_id
+    )
+
+
+def test_a_full_run_sends_everything_again(lakeview: Lakeview) -> None:
+    lakeview.run(**ONE_CLASS)
+    report = lakeview.run(mode="full", **ONE_CLASS)
+    assert report["outcomes"]["sent"] == STUDENTS
+    assert report["written"] == {"line_items": 1, "results": STUDENTS}
+
+
+def test_a_preview_before_the_first_night_writes_nothing_but_its_report(
+    lakeview: Lakeview, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    not_yet_a_ledger = postgres.create_database("not_yet_a_ledger")
+    monkeypatch.setenv("AIRFLOW_CONN_PASSBACK_LEDGER", not_yet_a_ledger)
+    report = lakeview.run(mode="preview", **ONE_CLASS)
+    assert lakeview.written() == []
+    assert ledger.is_empty(not_yet_a_ledger)
+    assert report["outcomes"]["cancelled"] == STUDENTS
+    assert report["reasons"]["run.preview"]["scores"] == STUDENTS
+    assert report["written"] == {"line_items": 1, "results": STUDENTS}
+
+
+def test_a_preview_after_a_night_says_from_what_to_what(lakeview: Lakeview) -> None:
+    lakeview.run(**ONE_CLASS)
+    lakeview.sandbox.control("PATCH", f"/scores/{PASSING}/{CLASS}/s11391", {"points": 12.5})
+    before = len(lakeview.written())
+    night = lakeview.night(mode="preview", **ONE_CLASS)
+    for task_id in TASKS:
+        lakeview.step(task_id, night)
+    changes = next(
+        path for path in files_of(lakeview.stage) if path.name == "changes.csv" and "_2" in str(path)
+    )
+    assert "→ 12.5" in changes.read_text("utf-8-sig")
+    assert len(lakeview.written()) == before
+    with closing(ledger.connect(lakeview.ledger_url)) as connection:
+        assert len(ledger.latest_runs(connection, "lakeview", 10)) == 1
+
+
+def test_every_step_can_be_run_twice_with_the_same_end(lakeview: Lakeview) -> None:
+    night = lakeview.night(**ONE_CLASS)
+    for task_id in TASKS:
+        first = lakeview.step(task_id, night)
+        again = lakeview.step(task_id, night)
+        if task_id != "load-to-sis":
+            assert again == first | {"requests": again.get("requests")} if "requests" in again else first
+    assert lakeview.report(night)["outcomes"]["sent"] == STUDENTS
+    assert lakeview.written().count(("PUT", "result")) == STUDENTS
+
+
+def test_a_whole_run_that_is_cleared_ends_with_the_same_counts(lakeview: Lakeview) -> None:
+    first = lakeview.run("again", **ONE_CLASS)
+    second = lakeview.run("again", **ONE_CLASS)
+    assert second["outcomes"] == first["outcomes"]
+    assert lakeview.written().count(("PUT", "result")) == STUDENTS
+
+
+def test_one_refused_score_does_not_stop_the_rest_and_is_tried_again_next_night(lakeview: Lakeview) -> None:
+    lakeview.sandbox.fault(
+        "sis", "status", status=422, match={"method": "PUT", "path": ".*/results/.*"}, times=1
+    )
+    report = lakeview.run(**ONE_CLASS)
+    assert report["outcomes"] == report["outcomes"] | {"sent": STUDENTS - 1, "failed": 1}
+    assert report["reasons"]["sis.refused"]["scores"] == 1
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == 1
+    assert len(lakeview.held()[1]) == STUDENTS
+
+
+def test_a_refused_assignment_fails_its_scores_and_comes_next_night(lakeview: Lakeview) -> None:
+    lakeview.sandbox.fault("sis", "status", status=422, match={"method": "PUT", "path": ".*/lineItems/.*"})
+    report = lakeview.run(**ONE_CLASS)
+    assert report["outcomes"]["failed"] == STUDENTS
+    assert report["reasons"]["sis.line_item_refused"]["scores"] == STUDENTS
+    lakeview.sandbox.lift_faults()
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == STUDENTS
+
+
+def test_what_the_sis_accepts_but_does_not_store_has_failed(lakeview: Lakeview) -> None:
+    lakeview.sandbox.fault("sis", "store-nothing", match={"method": "PUT", "path": ".*/results/.*"}, times=2)
+    report = lakeview.run(**ONE_CLASS)
+    assert report["reasons"]["sis.not_stored"]["scores"] == 2
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == 2
+
+
+def test_a_sis_that_is_down_fails_validate_and_the_next_night_makes_up(
+    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakeview.sandbox.fault("sis", "status", status=503, match={"path": "/ims/.*"})
+    monkeypatch.setattr("passback.steps.work.RETRIES", Retries(attempts=2, patience=2.0, first_wait=0.01))
+    night = lakeview.night(**ONE_CLASS)
+    lakeview.step("extract-scores", night)
+    with pytest.raises(UnavailableError) as down:
+        lakeview.step("validate", night)
+    assert down.value.mend
+    with closing(ledger.connect(lakeview.ledger_url)) as connection:
+        run = ledger.latest_runs(connection, "lakeview", 1)[0]
+    assert (run["state"], run["failed_task"], run["outcomes"]["cancelled"]) == ("failed", "validate", 2298)
+    assert run["message"] == str(down.value)
+    lakeview.sandbox.lift_faults()
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == STUDENTS
+
+
+def test_a_wrong_secret_fails_loudly_and_nothing_is_lost(lakeview: Lakeview) -> None:
+    lakeview.sandbox.fault("token", "bad-secret")
+    night = lakeview.night(**ONE_CLASS)
+    lakeview.step("extract-scores", night)
+    with pytest.raises(CredentialError, match="lakeview_skyward") as refused:
+        lakeview.step("validate", night)
+    assert lakeview.sandbox.info()["sis"]["client_secret"] not in str(refused.value)
+    assert "Skyward" in refused.value.mend
+    lakeview.sandbox.lift_faults()
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == STUDENTS
+
+
+def test_an_empty_feed_is_a_failure_not_an_empty_night(lakeview: Lakeview) -> None:
+    lakeview.run(**ONE_CLASS)
+    lakeview.sandbox.fault("feed", "empty")
+    with pytest.raises(SourceShrunkError) as empty:
+        lakeview.step("extract-scores", lakeview.night())
+    assert empty.value.mend
+    lakeview.sandbox.lift_faults()
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["unchanged"] == STUDENTS
+
+
+def test_a_category_that_a_teacher_changed_in_the_sis_stays(lakeview: Lakeview) -> None:
+    lakeview.run(**ONE_CLASS)
+    item = next(iter(lakeview.held()[0].values()))
+    other = next(
+        row["sourcedId"]
+        for row in lakeview.sandbox.sis("GET", "/categories").json["categories"]
+        if row["sourcedId"] != item["category"]["sourcedId"]
+    )
+    changed = item | {"category": item["category"] | {"sourcedId": other}}
+    lakeview.sandbox.control("PUT", f"/sis/lineItems/{item['sourcedId']}", changed)
+    lakeview.sandbox.control("PATCH", f"/assessments/{PASSING}/{CLASS}", {"title": "Renamed"})
+    report = lakeview.run(**ONE_CLASS)
+    assert report["outcomes"]["failed"] == 0
+    assert lakeview.held()[0]["Renamed"]["category"]["sourcedId"] == other
+    assert lakeview.run(**ONE_CLASS)["written"] == {"line_items": 0, "results": 0}
+
+
+def test_an_assessment_deleted_in_the_source_stays_in_the_sis_and_is_listed_for_a_person(
+    lakeview: Lakeview,
+) -> None:
+    lakeview.run()
+    held = lakeview.held()
+    lakeview.sandbox.control("DELETE", f"/assessments/{PASSING}/{CLASS}")
+    report = lakeview.run()
+    assert lakeview.held() == held
+    assert [(row["kind"], row["scores"]) for row in report["for_a_person"]] == [
+        ("deleted_in_source", STUDENTS)
+    ]
+
+
+def test_a_score_removed_in_the_source_is_held_and_listed_for_a_person(lakeview: Lakeview) -> None:
+    lakeview.run()
+    lakeview.sandbox.control(
+        "PATCH",
+        f"/scores/{PASSING}/{CLASS}/s11391",
+        {"status": "turned_in", "points": None, "graded_at": None},
+    )
+    report = lakeview.run()
+    assert [(row["kind"], row["scores"]) for row in report["for_a_person"]] == [("removed_in_source", 1)]
+    assert report["outcomes"]["sent"] == 0
+
+
+def test_two_runs_of_a_district_never_load_at_once(lakeview: Lakeview) -> None:
+    night = lakeview.night(**ONE_CLASS)
+    for task_id in ("extract-scores", "validate", "transform-to-oneroster"):
+        lakeview.step(task_id, night)
+    with (
+        closing(ledger.connect(lakeview.ledger_url)) as other,
+        ledger.district_lock(other, "lakeview"),
+        pytest.raises(BusyError),
+    ):
+        lakeview.step("load-to-sis", night)
+    assert lakeview.written() == []
+
+
+def test_old_runs_lose_their_frames_and_keep_their_reports(
+    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passback.steps.prune.RUNS_KEPT", 1)
+    for _ in range(3):
+        lakeview.run(classes=("none",))
+    kept = sorted({path.relative_to(lakeview.stage).parts[1:3] for path in files_of(lakeview.stage)})
+    assert [name for run, name in kept if run == "test__1"] == [
+        "extract.json",
+        "load.json",
+        "report",
+        "validate.json",
+    ]
+    assert ("test__3", "extract") in kept
+
+
+def test_work_is_zero_from_the_day_after_its_due_date(lakeview: Lakeview) -> None:
+    # 1756 is due on day 215 and straddles two periods; assigned on its due date, it passes.
+    assessment = next(row for row in lakeview.sandbox.feed_items("assessments") if row["id"] == "1756")
+    day = timedelta(days=1)
+    seeded = steps.utc_now()
+    lakeview.sandbox.control(
+        "PATCH", f"/assessments/1756/{CLASS}", {"assigned_at": assessment["due_at"].replace("T07", "T06")}
+    )
+    one = {"classes": (CLASS,), "assessments": ("1756",)}
+    lakeview.clock = lambda: seeded + 15 * day
+    on_the_day = lakeview.run(**one)
+    lakeview.clock = lambda: seeded + 16 * day
+    after = lakeview.run(**one)
+    missing = zeros_of(lakeview, "1756", CLASS)
+    assert on_the_day["reasons"]["score.not_graded"]["scores"] == missing
+    assert after["outcomes"]["sent"] == missing
+
+
+def test_nothing_of_a_student_is_said_returned_or_raised(lakeview: Lakeview) -> None:
+    lakeview.sandbox.fault(
+        "sis", "status", status=422, match={"method": "PUT", "path": ".*/results/.*"}, times=3
+    )
+    lakeview.run(**ONE_CLASS)
+    lakeview.sandbox.fault("sis", "html")
+    with pytest.raises(PassbackError) as raised:
+        lakeview.run(**ONE_CLASS)
+    told = json.dumps([lakeview.said, lakeview.returned, str(raised.value)])
+    students = lakeview.sandbox.feed_items("students")
+    assert len(students) > STUDENTS
+    assert not [row for row in students if row["sis_id"] in told or f'"{row["id"]}"' in told]
