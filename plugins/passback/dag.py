@@ -1,0 +1,190 @@
+"""A district's DAG: the five tasks in their order, with what Airflow needs to run, retry and explain them.
+
+Airflow parses this every thirty seconds and before every task: nothing slow is imported here, and a worker
+that runs one district's task builds that district's DAG alone.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import (
+    DAG,
+    CronTriggerTimetable,
+    Param,
+    RetryDecision,
+    RetryPolicy,
+    get_current_context,
+    get_parsing_context,
+    task,
+)
+
+from passback import paths
+from passback.errors import ConfigurationError, FatalError, RetriableError
+from passback.mapping.file import district_names, read_district, read_mappings
+from passback.night import MODES, TASKS, Night
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from airflow.sdk import Context
+
+    from passback.mapping.model import District
+
+RETRIES: Final = 3
+FIRST_WAIT: Final = timedelta(seconds=20)
+WAIT_FACTOR: Final = 3
+
+
+class RetryByKindOfError(RetryPolicy):
+    """Retry what may pass, with growing waits or the wait that the other side asked for; nothing else."""
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,  # noqa: ARG002 - Airflow's signature
+        context: Context | None = None,  # noqa: ARG002 - Airflow's signature
+    ) -> RetryDecision:
+        """Decide by the error's place in the tree of `passback.errors`."""
+        if isinstance(exception, FatalError):
+            return RetryDecision.fail(reason=str(exception))
+        if isinstance(exception, RetriableError):
+            backoff = FIRST_WAIT * WAIT_FACTOR ** max(0, try_number - 1)
+            asked = timedelta(seconds=exception.retry_after or 0)
+            return RetryDecision.retry(delay=max(backoff, asked), reason=str(exception))
+        return RetryDecision.default()
+
+
+def district_dags(folder: Path | None = None) -> dict[str, DAG]:
+    """The DAGs of the folder's good mapping files, by DAG id.
+
+    While a worker runs a task, only the DAG of that task is built; for the rest, a broken mapping file is
+    left out here and reported by `refuse_broken_mappings`.
+    """
+    folder = folder or paths.mappings()
+    wanted = get_parsing_context().dag_id
+    if wanted is None:
+        districts = read_mappings(folder).districts
+    elif wanted in district_names(folder):
+        districts = {wanted: read_district(wanted, folder)}
+    else:
+        districts = {}
+    return {name: district_dag(district) for name, district in sorted(districts.items())}
+
+
+def refuse_broken_mappings(folder: Path | None = None) -> None:
+    """Raise for the folder's broken mapping files, so that Airflow shows them as import errors.
+
+    Raises:
+        ConfigurationError: one or more mapping files are broken; holds every problem of each.
+    """
+    broken = read_mappings(folder or paths.mappings()).broken
+    if broken:
+        problems = "\n\n".join(str(error) for _, error in sorted(broken.items()))
+        raise ConfigurationError(
+            f"the DAG of every district named here is missing until its mapping file is mended:\n\n{problems}"
+        )
+
+
+def district_dag(district: District) -> DAG:
+    """The DAG of one district."""
+    with DAG(
+        dag_id=district.district,
+        dag_display_name=district.name,
+        description=f"Scores from {district.source.system} to {district.sis.system}",
+        schedule=CronTriggerTimetable(district.schedule, timezone=district.timezone)
+        if district.schedule
+        else None,
+        # Without a start date, unpausing waits for the next night; with one, last night would run at once.
+        start_date=None,
+        catchup=False,
+        max_active_runs=1,
+        tags={"passback", district.source.system, district.sis.system},
+        params=_params(),
+        doc_md=_DOC,
+        default_args={
+            "retries": RETRIES,
+            "retry_delay": FIRST_WAIT,
+            "retry_exponential_backoff": float(WAIT_FACTOR),
+            "retry_policy": RetryByKindOfError(),
+        },
+    ) as dag:
+        before = None
+        for task_id, what in TASKS.items():
+            current = _task(task_id, what)(district.district)
+            if before is not None:
+                before >> current
+            before = current
+    return dag
+
+
+def _task(task_id: str, what: str) -> Callable[[str], Any]:
+    @task(task_id=task_id, doc_md=what)
+    def run(district: str) -> dict[str, int | str]:
+        from passback import steps  # noqa: PLC0415 - pandas and aiohttp, only where the task runs
+
+        return steps.run(task_id, _night(district), say=_say)
+
+    return run
+
+
+def _night(district: str) -> Night:
+    """The run that Airflow's context describes."""
+    context = get_current_context()
+    params, dag_run = context["params"], context["dag_run"]
+    return Night(
+        district=read_district(district),
+        run_key=dag_run.run_id,
+        mode=params["mode"],
+        classes=tuple(params["classes"]),
+        assessments=tuple(params["assessments"]),
+        ordered_by=getattr(dag_run, "triggering_user_name", None) or "schedule",
+    )
+
+
+def _say(line: str) -> None:
+    import logging  # noqa: PLC0415
+
+    logging.getLogger("passback").info(line)
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "mode": Param(
+            "changes",
+            type="string",
+            enum=list(MODES),
+            title="Mode",
+            description="changes: send what differs. full: read and send everything again."
+            " preview: write a report of what would be sent, and nothing else.",
+        ),
+        "classes": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Classes",
+            description="Only these classes, by their id in the source; empty for all.",
+        ),
+        "assessments": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Assessments",
+            description="Only these assessments, by their id in the source; empty for all.",
+        ),
+    }
+
+
+_DOC: Final = """\
+Carries the scores of one district into its student information system. The district's mapping file is
+`include/mappings/<DAG id>.yaml`.
+
+* A failed task says in its last log line what to do. Mend the cause and **clear** the task: every task can be
+  cleared and rerun, any number of times, with the same end state. Nothing is sent twice.
+* After a change in the SIS (a category added, a period opened), clear from **validate** on.
+* **Trigger with mode preview** to see what would be sent; nothing is written but the report.
+* `passback status`, `passback report` and `passback explain` say what became of a run and of each score.
+"""
