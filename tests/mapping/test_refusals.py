@@ -13,6 +13,7 @@ from mapping.conftest import GOOD, LINES
 from passback.errors import ConfigurationError, FatalError, MappingError
 from passback.mapping import file, yaml
 from passback.mapping.model import OTUS_TYPES
+from passback.rules.suites import read_suites
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,7 +129,8 @@ def write_suites(folder: Path, **suites: object) -> None:
     """Suites of Skyward with the given `meta.settings`."""
     (folder / "expectations" / "skyward").mkdir(parents=True, exist_ok=True)
     for name, settings in suites.items():
-        suite = {"name": name, "expectations": [], "meta": {"settings": settings}}
+        meta = {"level": name.removesuffix("s"), "sis": "skyward", "settings": settings}
+        suite = {"name": name, "expectations": [], "meta": meta}
         (folder / "expectations" / "skyward" / f"{name}.json").write_text(json.dumps(suite))
 
 
@@ -276,9 +278,9 @@ def test_a_wrong_declaration_is_told_with_the_suite(broken: object, suites: Path
     assert problem.field == "sis.system"
     assert ".json" in problem.what
     with pytest.raises(ConfigurationError):
-        file.settings_in("skyward", file.suites_state())
+        read_suites(suites / "expectations", "skyward")
 
 
 def test_a_suite_that_is_not_json_is_told(suites: Path, refuse: Refuse) -> None:
     (suites / "expectations" / "skyward" / "scores.json").write_text("{")
-    assert "cannot be read as JSON" in refuse(GOOD).problems[0].what
+    assert "this is not JSON" in refuse(GOOD).problems[0].what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import shutil
@@ -160,6 +161,13 @@ def test_a_number_is_kept_between_its_bounds(folder: Path, value: object, fits: 
     else:
         with pytest.raises(ConfigurationError, match="a whole number, at least 1, at most 50"):
             settings(read, {"title_length": value})
+
+
+@pytest.mark.parametrize("written", ["2026-09-01", dt.date(2026, 9, 1)], ids=["in quotes", "a day"])
+def test_a_date_reaches_the_rules_as_text_like_the_columns(folder: Path, written: object) -> None:
+    since = {"default": None, "type": "date", "says": "Since when."}
+    rewrite(folder, "assessments", lambda document: document["meta"]["settings"].update(since=since))
+    assert settings(read_suites(folder, "skyward"), {"since": written})["since"] == "2026-09-01"
 
 
 def _meta(key: str, value: Any) -> Callable[[dict[str, Any]], None]:

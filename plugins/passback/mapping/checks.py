@@ -16,6 +16,8 @@ from zoneinfo import available_timezones
 
 from croniter import CroniterBadDateError, croniter  # type: ignore[import-untyped]
 
+from passback.rules.settings import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -65,23 +67,6 @@ def nearest(word: object, known: Iterable[str]) -> str:
     by_fold = {name.casefold(): name for name in known}
     found = difflib.get_close_matches(str(word)[:100].casefold(), by_fold, n=3, cutoff=0.7)
     return f"Did you mean {' or '.join(by_fold[name] for name in found)}?" if found else ""
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in words, without telling the value."""
-    kinds: tuple[tuple[Any, str], ...] = (
-        (bool, "true or false"),
-        (str, "text" if value else "empty text"),
-        (dt.datetime, "a date with a time"),
-        (dt.date, "a date"),
-        ((list, tuple), "a list"),
-        (dict, "fields with values"),
-        (int, "a whole number"),
-        (float, "a number"),
-    )
-    if value is None:
-        return "nothing"
-    return next((words for kind, words in kinds if isinstance(value, kind)), "something else")
 
 
 # --- Values ---

@@ -16,13 +16,16 @@ from pydantic import ValidationError
 from passback import paths
 from passback.errors import ConfigurationError, MappingError
 from passback.mapping import secrets, yaml
-from passback.mapping.checks import Problem, kind_of, nearest
+from passback.mapping.checks import Problem, nearest
 from passback.mapping.model import District, problems_of
-from passback.mapping.settings import Setting, SuiteState, settings_in, suites_state
+from passback.mapping.settings import SuiteState, settings_in, suites_state
+from passback.rules.settings import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from passback.rules.settings import Setting
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _SHOWN: Final = 20

@@ -21,6 +21,7 @@ from pydantic import (
     field_validator,
 )
 
+from passback.errors import ConfigurationError
 from passback.mapping.checks import (
     Problem,
     WrongError,
@@ -28,13 +29,12 @@ from passback.mapping.checks import (
     cron,
     date,
     district_name,
-    kind_of,
     nearest,
     one_of,
     text,
     time_zone,
 )
-from passback.mapping.settings import Setting, SettingValue  # noqa: TC001 - pydantic reads the annotations
+from passback.rules.settings import Setting, SettingValue, kind_of, read_setting
 from passback.sis import PROFILES
 
 OTUS_TYPES: Final = (
@@ -214,14 +214,11 @@ def _read_settings(rules: Mapping[Any, Any], declared: Mapping[str, Setting]) ->
     read: dict[str, SettingValue] = {}
     problems = []
     for key, value in rules.items():
-        if key not in declared:
-            mend = nearest(key, declared) or f"Settings: {', '.join(sorted(declared)) or 'none'}."
-            problems.append(Problem((key,), "there is no such setting for this SIS.", mend))
-            continue
         try:
-            read[key] = declared[key].read(value)
-        except WrongError as wrong:
-            problems += [Problem((key,), problem.what, problem.mend) for problem in wrong.problems]
+            read[key] = read_setting(declared, key, value)
+        except ConfigurationError as error:
+            mend = error.mend if key in declared else nearest(key, declared) or error.mend
+            problems.append(Problem((key,), error.what, mend))
     WrongError.raise_any(problems)
     return read
 

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from passback import paths
 from passback.mapping.model import SOURCE_TYPES, District
-from passback.mapping.settings import Setting, read_settings
+from passback.rules.suites import read_suites
 from passback.sis import PROFILES, SisProfile
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from passback.rules.settings import Setting
 
 
 def json_schema() -> dict[str, Any]:
     """The schema: the model's, with the systems and what each of them brings along.
 
     Raises:
-        ConfigurationError: a suite declares its settings wrongly.
+        ConfigurationError: a suite is missing or not what it must be.
     """
     model = District.model_json_schema()
     model["definitions"] = model.pop("$defs")
@@ -77,7 +79,7 @@ def _types(types: tuple[str, ...]) -> dict[str, Any]:
 
 def _of_sis(profile: SisProfile) -> dict[str, Any]:
     confirmations = [{"const": key, "description": said} for key, said in profile.confirmations.items()]
-    settings = read_settings(profile.system)
+    settings = read_suites(paths.expectations(), profile.system).settings
     return {
         "properties": {
             "confirmed": {

@@ -12,29 +12,20 @@ import json
 import re
 import string
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from passback.errors import ConfigurationError
 from passback.reasons import Actor, Outcome, Reason
+from passback.rules.settings import Setting, SettingValue, read_setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 PARAMETERS: Final = ("effective_date",)
 """What a district says outside of `rules:` and a suite may use, as `$PARAMETER` or in a sentence."""
-
-_CODE: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
-_OUTCOMES: Final = (Outcome.REJECTED, Outcome.HELD)
-_SAID: Final = ("code", "outcome", "sentence", "who", "mend", "seed")
-_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
-    "boolean": bool,
-    "integer": int,
-    "number": (int, float),
-    "string": str,
-    "date": (str, date),
-}
 
 
 @dataclass(frozen=True)
@@ -60,13 +51,13 @@ class Suite:
         path: Its file.
         name: Its name in the file.
         rules: Its expectations; several may share a code.
-        settings: What a district may set under `rules:`: default, type, says, minimum, maximum, by name.
+        settings: What a district may set under `rules:`, by name.
     """
 
     path: Path
     name: str
     rules: tuple[Rule, ...]
-    settings: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Setting]
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -97,7 +88,7 @@ class Suites:
     rule_set: str
 
     @property
-    def settings(self) -> dict[str, Mapping[str, Any]]:
+    def settings(self) -> dict[str, Setting]:
         """What a district may set under `rules:`, by name."""
         return {**self.assessments.settings, **self.scores.settings}
 
@@ -120,6 +111,11 @@ class Suites:
         )
 
 
+def suite_paths(folder: Path, sis: str) -> tuple[Path, Path]:
+    """The files of a SIS's suites in the folder of all: its assessments', its scores'."""
+    return folder / sis / "assessments.json", folder / sis / "scores.json"
+
+
 def read_suites(folder: Path, sis: str) -> Suites:
     """Read and check the suites of a SIS.
 
@@ -130,7 +126,7 @@ def read_suites(folder: Path, sis: str) -> Suites:
     Raises:
         ConfigurationError: a file is missing or not what a suite must be; names file and expectation.
     """
-    paths = (folder / sis / "assessments.json", folder / sis / "scores.json")
+    paths = suite_paths(folder, sis)
     contents = [_read(path) for path in paths]
     assessments = _suite(paths[0], contents[0], "assessment", sis)
     scores = _suite(paths[1], contents[1], "score", sis)
@@ -146,7 +142,7 @@ def read_suites(folder: Path, sis: str) -> Suites:
     return suites
 
 
-def settings(suites: Suites, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def settings(suites: Suites, overrides: Mapping[str, Any]) -> dict[str, SettingValue | None]:
     """Every setting of a SIS with its value for a district.
 
     Args:
@@ -157,20 +153,55 @@ def settings(suites: Suites, overrides: Mapping[str, Any]) -> dict[str, Any]:
         ConfigurationError: a setting is unknown, of another type, or out of range.
     """
     declared = suites.settings
-    for name, value in overrides.items():
-        if name not in declared:
-            raise ConfigurationError(
-                "there is no such setting for this SIS.",
-                where=f"rules.{name}",
-                mend=f"Use one of: {', '.join(sorted(declared))}.",
-            )
-        if not _fits(declared[name], value):
-            raise ConfigurationError(
-                f"expected {_expected(declared[name])}.",
-                where=f"rules.{name}",
-                mend=f"{declared[name]['says']} Default: {json.dumps(declared[name]['default'])}.",
-            )
-    return {name: overrides.get(name, setting["default"]) for name, setting in declared.items()}
+    defaults = {name: setting.default for name, setting in declared.items()}
+    return defaults | {name: read_setting(declared, name, value) for name, value in overrides.items()}
+
+
+# --- The form of a file ---
+
+# pydantic's types of errors, where its own words are not a reader's.
+_FAULTS: Final = {
+    "missing": "missing",
+    "extra_forbidden": "unknown",
+    "string_too_short": "empty",
+    "string_pattern_mismatch": "not of the known form",
+    "model_type": "not an object",
+    "dict_type": "not an object",
+    "list_type": "not a list",
+}
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Said(BaseModel):
+    """The `meta` of an expectation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$")]
+    outcome: Literal["rejected", "held"]
+    sentence: _Text
+    who: Actor
+    mend: _Text
+    seed: str
+    when: str | None = None
+
+
+class _Expectation(BaseModel):
+    type: Annotated[str, StringConstraints(pattern="^expect_")]
+    kwargs: dict[str, Any]
+    meta: _Said
+
+
+class _Meta(BaseModel):
+    level: str
+    sis: str
+    settings: dict[str, Setting]
+
+
+class _File(BaseModel):
+    name: _Text
+    meta: _Meta
+    expectations: list[_Expectation]
 
 
 # --- Reading a file ---
@@ -188,6 +219,7 @@ def _read(path: Path) -> bytes:
 def _suite(path: Path, content: bytes, level: str, sis: str) -> Suite:
     try:
         document = json.loads(content)
+        file = _File.model_validate(document)
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
         raise _wrong(
@@ -195,117 +227,60 @@ def _suite(path: Path, content: bytes, level: str, sis: str) -> Suite:
         ) from None
     except UnicodeDecodeError:
         raise _wrong("the file is not UTF-8.", path, "Save it as UTF-8.") from None
-    name, meta, expectations = _parts(path, document)
-    for key, expected in (("level", level), ("sis", sis)):
-        if meta.get(key) != expected:
-            raise _wrong(f"`meta.{key}` must be {expected!r}.", path, "Correct it, or move the file.")
-    declared = _settings(path, meta)
-    rules = tuple(
-        _rule(f"{path}: expectation {position}", expectation, declared)
-        for position, expectation in enumerate(expectations, start=1)
-    )
-    return Suite(path, name, rules, declared)
-
-
-def _parts(path: Path, document: Any) -> tuple[str, dict[str, Any], list[Any]]:
-    form = "Give the suite a `name`, a `meta` and a list of `expectations`; see docs/rules.md."
-    if not isinstance(document, dict):
-        raise _wrong("a suite must be a JSON object.", path, form)
-    name, meta, expectations = (document.get(key) for key in ("name", "meta", "expectations"))
-    if (
-        not isinstance(name, str)
-        or not name
-        or not isinstance(meta, dict)
-        or not isinstance(expectations, list)
-    ):
-        raise _wrong("`name`, `meta` or `expectations` is missing or not what it must be.", path, form)
-    return name, meta, expectations
-
-
-def _settings(path: Path, meta: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    declared = meta.get("settings")
-    if not isinstance(declared, dict):
-        raise _wrong("`meta.settings` must be an object.", path, "Write {} if there are none.")
-    for name, setting in declared.items():
-        where = f"{path}: setting {name!r}"
-        if not isinstance(setting, dict) or setting.keys() - {
-            "default",
-            "type",
-            "says",
-            "minimum",
-            "maximum",
-        }:
-            raise _wrong(
-                "a setting has `default`, `type`, `says` and, for a number, `minimum` and `maximum`.",
-                where,
-                "Take out what else there is.",
-            )
-        if setting.get("type") not in _TYPES:
-            raise _wrong("its `type` is missing or unknown.", where, f"Use one of: {', '.join(_TYPES)}.")
-        if not isinstance(setting.get("says"), str) or not setting["says"]:
-            raise _wrong("`says` is missing.", where, "Say in a sentence what the setting does.")
-        if not _fits(setting, setting.get("default")):
-            raise _wrong(f"its `default` must be {_expected(setting)}.", where, "Correct the default.")
-    return declared
-
-
-def _rule(where: str, expectation: Any, declared: Mapping[str, Mapping[str, Any]]) -> Rule:
-    if (
-        not isinstance(expectation, dict)
-        or not str(expectation.get("type")).startswith("expect_")
-        or not isinstance(expectation.get("kwargs"), dict)
-        or not isinstance(expectation.get("meta"), dict)
-    ):
+    except ValidationError as error:
+        raise _misshapen(path, error) from None
+    if (file.meta.level, file.meta.sis) != (level, sis):
         raise _wrong(
-            "an expectation has a `type`, `kwargs` and a `meta`.",
-            where,
-            "Write all three; see docs/rules.md.",
+            f"its `meta` must say level {level!r} and sis {sis!r}.", path, "Correct it, or move the file."
         )
-    meta = expectation["meta"]
-    missing = [key for key in _SAID if not isinstance(meta.get(key), str)]
-    unknown = meta.keys() - {*_SAID, "when"}
-    if missing or unknown:
+    rules = []
+    for position, expectation in enumerate(file.expectations, start=1):
+        said = expectation.meta
+        _check_names(f"{path}: expectation {position} ({said.code})", expectation, file.meta.settings)
+        reason = Reason(said.code, Outcome(said.outcome), said.sentence, said.who, said.mend, said.seed)
+        rules.append(Rule(reason, said.when, document["expectations"][position - 1]))
+    return Suite(path, file.name, tuple(rules), file.meta.settings)
+
+
+def _misshapen(path: Path, error: ValidationError) -> ConfigurationError:
+    """All that is wrong in the first setting or expectation, or in the suite itself."""
+    faults = error.errors(include_url=False, include_input=False)
+    match first := faults[0]["loc"]:
+        case ("meta", "settings", name, *_):
+            depth, where, form = 3, f"{path}: setting {name!r}", f"a setting has {_fields(Setting)}"
+        case ("expectations", int(index), *_):
+            depth, where = 2, f"{path}: expectation {index + 1}"
+            form = f"an expectation has {_fields(_Expectation)}, and its `meta` has {_fields(_Said)}"
+        case _:
+            depth, where = 0, str(path)
+            form = f"a suite has {_fields(_File)}, and its `meta` has {_fields(_Meta)}"
+    found = []
+    for fault in faults:
+        place = fault["loc"]
+        if place[:depth] == first[:depth]:
+            words = _FAULTS.get(fault["type"]) or re.sub("^(Input|Value error,) ", "", fault["msg"])
+            found.append(f"{words}: {place[-1]}" if place[depth:] else words)
+    return _wrong(f"{'; '.join(found)}.", where, f"Correct it: {form}. See docs/rules.md.")
+
+
+def _fields(model: type[BaseModel]) -> str:
+    return ", ".join(f"`{name}`" for name in model.model_fields)
+
+
+def _check_names(where: str, expectation: _Expectation, declared: Mapping[str, Setting]) -> None:
+    """That every setting and parameter that an expectation names is one."""
+    said = expectation.meta
+    if said.when is not None and (said.when not in declared or declared[said.when].type != "boolean"):
         raise _wrong(
-            f"in its `meta`, missing: {', '.join(missing) or 'nothing'};"
-            f" unknown: {', '.join(sorted(unknown)) or 'nothing'}.",
-            where,
-            f"Give it exactly {', '.join(_SAID)} as text and, if a setting switches it, `when`.",
+            "`when` names no boolean setting of this suite.", where, "Declare it under `meta.settings`."
         )
-    where = f"{where} ({meta['code']})"
-    _check_meta(where, meta, declared)
     known = {*PARAMETERS, *(name for name in declared if name.isidentifier())}
-    asked = _parameters(expectation["kwargs"]) | _placeholders(where, meta["sentence"] + meta["mend"])
+    asked = _parameters(expectation.kwargs) | _placeholders(where, said.sentence + said.mend)
     if asked - known:
         raise _wrong(
             f"there is no parameter or setting for {', '.join(sorted(asked - known))}.",
             where,
             f"Use one of: {', '.join(sorted(known))}.",
-        )
-    reason = Reason(
-        meta["code"],
-        Outcome(meta["outcome"]),
-        meta["sentence"],
-        Actor(meta["who"]),
-        meta["mend"],
-        meta["seed"],
-    )
-    return Rule(reason, meta.get("when"), expectation)
-
-
-def _check_meta(where: str, meta: Mapping[str, Any], declared: Mapping[str, Mapping[str, Any]]) -> None:
-    if not _CODE.fullmatch(meta["code"]):
-        raise _wrong(
-            "its `code` is not of the known form.", where, "Write it as what.fault, such as title.too_long."
-        )
-    if meta["outcome"] not in _OUTCOMES:
-        raise _wrong("its `outcome` is unknown.", where, f"Use one of: {', '.join(_OUTCOMES)}.")
-    if meta["who"] not in tuple(Actor):
-        raise _wrong("its `who` is unknown.", where, f"Use one of: {', '.join(Actor)}.")
-    if not meta["sentence"].strip() or not meta["mend"].strip():
-        raise _wrong("`sentence` or `mend` is empty.", where, "Say what happened and what to do about it.")
-    if "when" in meta and declared.get(meta["when"], {}).get("type") != "boolean":
-        raise _wrong(
-            "`when` names no boolean setting of this suite.", where, "Declare it under `meta.settings`."
         )
 
 
@@ -338,26 +313,6 @@ def _check_that_codes_say_one_thing(suites: Suites) -> None:
                     f"{suite.path}: expectation {position} ({rule.reason.code})",
                     "Give equal texts, outcome and actor to all expectations of one code.",
                 )
-
-
-def _fits(setting: Mapping[str, Any], value: Any) -> bool:
-    kinds = _TYPES[setting["type"]]
-    if not isinstance(value, kinds) or (isinstance(value, bool) and setting["type"] != "boolean"):
-        return False
-    if setting["type"] not in {"integer", "number"}:
-        return True
-    # Written so that not-a-number fits nowhere.
-    return bool(setting.get("minimum", value) <= value <= setting.get("maximum", value))
-
-
-def _expected(setting: Mapping[str, Any]) -> str:
-    words = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "text"}
-    bounds: Iterable[str] = (
-        f"{word} {setting[bound]}"
-        for bound, word in (("minimum", "at least"), ("maximum", "at most"))
-        if bound in setting
-    )
-    return ", ".join([words.get(setting["type"], "a date as text"), *bounds])
 
 
 def _wrong(what: str, where: object, mend: str) -> ConfigurationError:
