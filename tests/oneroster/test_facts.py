@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from passback.errors import ContractError
+from passback.oneroster.facts import read_facts
 from passback.records import SIS_FRAMES
-from passback.sis.facts import read_facts
 
 if TYPE_CHECKING:
     import pandas as pd

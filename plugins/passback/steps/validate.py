@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from passback.frame_store import read_frame, write_frame
+from passback.oneroster.facts import read_facts
 from passback.records import SIS_FRAMES, SOURCE_FRAMES
-from passback.sis.facts import read_facts
 from passback.stages.extract import Scope, limit
 from passback.stages.validate import validate
 
