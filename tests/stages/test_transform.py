@@ -91,13 +91,16 @@ def test_a_change_of_the_assignment_is_sent_without_its_scores(change: dict[str,
     assert made.results.empty
 
 
-@pytest.mark.parametrize(
-    "change", [{"score": 9.0}, {"score_status": "not submitted"}, {"score_date": "2026-11-13"}]
-)
+@pytest.mark.parametrize("change", [{"score": 9.0}, {"score_status": "not submitted"}])
 def test_a_change_of_the_score_is_sent_alone(change: dict[str, object]) -> None:
     made = plan(known(ITEM, []), known(RESULT, []), result=change)
     assert made.line_items.empty
     assert made.results["action"].tolist() == ["change"]
+
+
+def test_another_date_of_the_same_score_sends_nothing() -> None:
+    made = plan(known(ITEM, []), known(RESULT, []), result={"score_date": "2026-11-13"})
+    assert made.results.empty
 
 
 @pytest.mark.parametrize("state", ["intended", "refused", "not_stored"])

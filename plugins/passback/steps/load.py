@@ -73,7 +73,9 @@ async def _kept_categories(sis: Client, planned: pd.DataFrame, known: pd.DataFra
         By line item id, for those planned line items whose category in the SIS is not the one last sent.
     """
     rewritten = planned[planned["action"].ne("create")]
-    sent = rewritten[["line_item_id"]].merge(known[["line_item_id", "category_id"]], on="line_item_id")
+    # Where the answer to our own last change was lost, the SIS may hold either: that is no teacher's choice.
+    held_as_sent = known[known["state"].isin(["accepted", "confirmed"])]
+    sent = rewritten[["line_item_id"]].merge(held_as_sent[["line_item_id", "category_id"]], on="line_item_id")
     listings = await asyncio.gather(
         *(sis.line_items_of_class(name) for name in rewritten["sis_class_id"].unique())
     )
