@@ -9,9 +9,11 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stack import processes
@@ -23,7 +25,6 @@ from stack.state import secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from stack.processes import Service
 
@@ -133,6 +134,18 @@ def environment(
         "PYTHONPATH": os.pathsep.join([str(root / "plugins"), str(root / "include")]),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def for_a_shell(environment: Mapping[str, str]) -> str:
+    """The environment as a file that a shell reads with `.`: for `passback` and `airflow` beside the demo."""
+    added = {
+        name: value
+        for name, value in sorted(environment.items())
+        if name.startswith(("AIRFLOW", "PASSBACK", "PYTHONPATH"))
+    }
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in added.items()]
+    return "\n".join([*lines, f"export PATH={programs}:$PATH", ""])
 
 
 def migrate(folder: Path, root: Path, environment: Mapping[str, str]) -> None:

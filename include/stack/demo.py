@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from stack import airflow, night, postgres, processes, sandbox
 from stack.errors import StackError, in_plain_words
+from stack.files import write_private
 from stack.ports import free_port, is_free
 from stack.progress import note, step
 from stack.result import adds_up, show
@@ -78,6 +79,9 @@ def _demo(folder: Path, *, stay: bool) -> int:
             port=port,
             connections=_connections(server, systems),
         )
+        shell = folder / "environment"
+        write_private(shell, airflow.for_a_shell(environment))
+        running.callback(shell.unlink, missing_ok=True)
         with step(4, "Starting Airflow: api-server, scheduler, dag-processor"):
             since = datetime.now(UTC)
             services = running.enter_context(_airflow(folder, environment, port))
@@ -92,6 +96,7 @@ def _demo(folder: Path, *, stay: bool) -> int:
         show(status, night=run, district=DISTRICT, stage=folder / "stage", succeeded=succeeded)
         print(f"\nAirflow   {services.url}  user {airflow.USER}, password {services.password}")
         if stay:
+            print(f"Commands  . '{shell}'  and then passback …, airflow …, in another terminal")
             print(
                 "\nAll of it stays up. Ctrl-C stops it; `make demo` starts it again with the same data.",
                 flush=True,
