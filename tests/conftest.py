@@ -14,16 +14,19 @@ import pytest
 from hypothesis import settings
 from psycopg2 import sql
 
+from sandbox_process import SandboxProcess, start_sandbox
 from stack import postgres as embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from district import Lakeview
     from passback.ledger import Connection
     from stack.postgres import Postgres
 
 TEMPLATE = "passback_template"
 ROOT = Path(__file__).parents[1]
+SLOW = ("airflow", "demo")  # slowest last
 
 # How long an example takes depends on what else the machine does, and says nothing about the code.
 settings.register_profile("passback", deadline=None, max_examples=50)
@@ -41,6 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what is fast first: a slip shows before Airflow is started."""
+    items.sort(
+        key=lambda item: max(
+            (SLOW.index(name) + 1 for name in SLOW if item.get_closest_marker(name)), default=0
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +99,29 @@ def ledger(ledger_url: str) -> Iterator[Connection]:
 
     with closing(connect(ledger_url)) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A sandbox for all tests of a module."""
+    with start_sandbox(tmp_path_factory.mktemp("sandbox")) as process:
+        yield process
+
+
+@pytest.fixture
+def sandbox(running_sandbox: SandboxProcess) -> SandboxProcess:
+    """The sandbox, freshly seeded and without faults."""
+    running_sandbox.reset()
+    return running_sandbox
+
+
+@pytest.fixture
+def lakeview(
+    sandbox: SandboxProcess, ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Lakeview:
+    """The sample district with a sandbox and a ledger of its own."""
+    from district import Lakeview, environment  # noqa: PLC0415 - as above
+
+    for name, value in environment(sandbox, ledger_url, tmp_path / "stage").items():
+        monkeypatch.setenv(name, value)
+    return Lakeview(sandbox, ledger_url, tmp_path / "stage")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -127,6 +128,19 @@ def test_no_stack_trace_is_shown_or_logged(
     logs = list((checkout / ".demo" / "run").glob("*.log"))
     assert len(logs) >= 4
     assert {log.name: tail(log, 30) for log in logs if "Traceback" in log.read_text(encoding="utf-8")} == {}
+
+
+def test_nothing_of_a_student_stands_in_any_log(
+    checkout: Path, first_night: subprocess.CompletedProcess[str]
+) -> None:
+    with (checkout / "include" / "sandbox" / "data" / "studentRegistration.csv").open(newline="") as file:
+        students = {row["id_student"] for row in csv.DictReader(file)}
+    ids = {f"s{student}" for student in students} | {f"9{int(student):07}" for student in students}
+    logs = [path for folder in ("airflow/logs", "run") for path in (checkout / ".demo" / folder).rglob("*")]
+    assert len(logs) > 10
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in logs if path.is_file()]
+    for text in [*texts, first_night.stdout, first_night.stderr]:
+        assert not ids & set(re.findall(r"\w+", text))
 
 
 @contextmanager

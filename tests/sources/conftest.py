@@ -8,28 +8,13 @@ import pytest
 
 from passback.connections import Endpoint
 from passback.frame_store import open_folder
-from sandbox_process import start_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow.sdk import ObjectStoragePath
 
     from sandbox_process import SandboxProcess
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with start_sandbox(tmp_path_factory.mktemp("sandbox")) as process:
-        yield process
-
-
-@pytest.fixture
-def sandbox(running: SandboxProcess) -> SandboxProcess:
-    """A freshly seeded sandbox without faults."""
-    running.reset()
-    return running
 
 
 @pytest.fixture

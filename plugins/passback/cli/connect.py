@@ -16,9 +16,9 @@ from passback import sources
 from passback.connections import endpoint
 from passback.errors import PassbackError
 from passback.oneroster import Client, Limits, Retries
+from passback.oneroster.facts import read_facts
 from passback.records import SIS_CATEGORIES, SIS_CLASSES, SIS_ENROLLMENTS, SIS_PERIODS
 from passback.sis import profile_of
-from passback.sis.facts import read_facts
 
 if TYPE_CHECKING:
     import pandas as pd
