@@ -76,6 +76,15 @@ def test_a_session_is_in_utc_and_says_who_it_is(ledger: Connection) -> None:
         assert cursor.fetchone() == ("UTC", "passback")
 
 
+def test_a_lost_machine_is_noticed_by_the_server_in_two_minutes(ledger: Connection) -> None:
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT current_setting('tcp_keepalives_idle')::int +"
+            " current_setting('tcp_keepalives_interval')::int * current_setting('tcp_keepalives_count')::int"
+        )
+        assert cursor.fetchone() == (120,)
+
+
 def test_a_server_that_is_down_is_unavailable_and_named_without_the_password() -> None:
     port = free_port()
     with pytest.raises(UnavailableError) as raised:
@@ -248,6 +257,8 @@ def test_a_second_run_of_a_district_is_asked_to_come_back(ledger: Connection, le
             with pytest.raises(BusyError) as raised, district_lock(other, "lakeview"):
                 pass
             assert raised.value.retry_after == 60
+            assert "passback status" in raised.value.mend
+            assert "clear this task" in raised.value.mend
             with district_lock(other, "hillside"):
                 pass
         with district_lock(other, "lakeview"):

@@ -122,6 +122,26 @@ def test_a_changed_score_has_a_history(ledger: Connection, open_night: Callable[
     assert explained["history"][1]["ordered_by"] == "principal"
 
 
+def test_a_score_that_was_not_stored_is_not_said_to_be_held(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    answer_results(ledger, "lakeview", run, result_answers("amy"))
+    settle_results(ledger, "lakeview", run, read_back("amy", state="not_stored"))
+    record_outcomes(ledger, "lakeview", run, judged("failed", "amy", codes="sis.not_stored"))
+    (explained,) = explain(ledger)
+    assert (explained["sis"]["state"], explained["sis"]["holds"]) == ("not_stored", None)
+    accepted, gone = explained["history"]
+    assert (accepted["from"], gone["to"]) == (None, None)
+    assert (
+        accepted["to"]
+        == gone["from"]
+        == {
+            "score": 80.0,
+            "score_status": "graded",
+            "score_date": "2026-11-21",
+        }
+    )
+
+
 def test_a_rejected_score_carries_all_its_reasons_the_leading_one_first(ledger: Connection, run: int) -> None:
     record_outcomes(
         ledger, "lakeview", run, judged("rejected", "amy", codes="score.not_graded due.missing x.y")

@@ -29,6 +29,8 @@ from passback.ledger import (
     intend_results,
     known_line_items,
     known_results,
+    no_line_items,
+    no_results,
     settle_line_items,
     settle_results,
 )
@@ -77,15 +79,18 @@ def trail_length(ledger: Connection) -> int:
 
 
 def test_an_empty_ledger_knows_nothing_in_the_right_columns(ledger: Connection) -> None:
-    for known, plan in (
-        (known_line_items(ledger, "lakeview"), LINE_ITEM_PLAN),
-        (known_results(ledger, "lakeview"), RESULT_PLAN),
+    for known, plan, accepted in (
+        (known_line_items(ledger, "lakeview"), LINE_ITEM_PLAN, {"accepted_category_id": "str"}),
+        (no_line_items(), LINE_ITEM_PLAN, {"accepted_category_id": "str"}),
+        (known_results(ledger, "lakeview"), RESULT_PLAN, {}),
+        (no_results(), RESULT_PLAN, {}),
     ):
         assert known.empty
         types = {name: dtype for name, dtype in plan.columns.items() if name != "action"}
         assert {name: str(dtype) for name, dtype in known.dtypes.items()} == types | {
             "state": "str",
             "run_id": "int64",
+            **accepted,
         }
 
 
@@ -96,7 +101,11 @@ def test_what_was_intended_is_known_in_another_session(ledger: Connection, ledge
         known = known_line_items(later, "lakeview")
         assert known_line_items(later, "hillside").empty
     assert_frame_equal(
-        known, LINE_ITEM_PLAN.conform(plan).drop(columns="action").assign(state="intended", run_id=run)
+        known,
+        LINE_ITEM_PLAN.conform(plan)
+        .drop(columns="action")
+        .assign(state="intended", run_id=run, accepted_category_id="")
+        .astype({"accepted_category_id": "str"}),
     )
 
 
@@ -181,6 +190,18 @@ def test_a_line_item_goes_the_same_way(ledger: Connection, run: int) -> None:
     assert line_item["in_sis"]["points_possible"] == 100.0
 
 
+def test_a_line_item_is_known_with_the_category_that_the_sis_last_accepted(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    intend_line_items(ledger, "lakeview", first, line_item_plan("item-1", "item-2"))
+    answer_line_items(ledger, "lakeview", first, line_item_answers("item-1"))
+    intend_line_items(ledger, "lakeview", second, line_item_plan("item-1", "item-2", category_id="quizzes"))
+    known = known_line_items(ledger, "lakeview")
+    assert known["category_id"].tolist() == ["quizzes", "quizzes"]
+    assert known["accepted_category_id"].tolist() == ["homework", ""]
+
+
 def test_a_refused_change_keeps_the_value_that_the_sis_holds(
     ledger: Connection, open_night: Callable[..., int]
 ) -> None:
@@ -225,7 +246,43 @@ def test_what_was_accepted_but_not_stored_is_known_as_such(ledger: Connection, r
     settle_results(ledger, "lakeview", run, read_back("amy", state="not_stored"))
     settled = row(ledger)
     assert (settled["state"], settled["confirmed_at"]) == ("not_stored", None)
-    assert settled["in_sis"]["score"] == 80.0
+    assert settled["in_sis"] is None
+
+
+def test_a_line_item_that_was_not_stored_is_not_known_to_be_in_the_sis(ledger: Connection, run: int) -> None:
+    intend_line_items(ledger, "lakeview", run, line_item_plan("item-1"))
+    answer_line_items(ledger, "lakeview", run, line_item_answers("item-1"))
+    settle_line_items(
+        ledger, "lakeview", run, pd.DataFrame({"line_item_id": ["item-1"], "state": ["not_stored"]})
+    )
+    assert row(ledger, "line_items")["in_sis"] is None
+    assert known_line_items(ledger, "lakeview")["accepted_category_id"].tolist() == [""]
+    assert trail_length(ledger) == 2
+
+
+def test_a_lost_answer_that_reads_back_different_keeps_the_value_before_it(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, killed = open_night("night-1"), open_night("night-2")
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    answer_results(ledger, "lakeview", first, result_answers("amy"))
+    intend_results(ledger, "lakeview", killed, result_plan("amy", score=90.0))
+    settle_results(ledger, "lakeview", killed, read_back("amy", state="not_stored"))
+    assert (row(ledger)["state"], row(ledger)["in_sis"]["score"]) == ("not_stored", 80.0)
+    assert trail_length(ledger) == 1
+
+
+def test_what_is_read_back_twice_is_refused_whole(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy", "bo"))
+    answer_results(ledger, "lakeview", run, result_answers("amy", "bo"))
+    twice = read_back("amy", "bo", "amy").assign(state=["confirmed", "confirmed", "not_stored"])
+    with pytest.raises(ValueError, match="1 of 3 rows") as raised:
+        settle_results(ledger, "lakeview", run, twice)
+    assert "amy" not in str(raised.value)
+    assert known_results(ledger, "lakeview")["state"].tolist() == ["accepted", "accepted"]
+    items = pd.DataFrame({"line_item_id": ["item-1", "item-1"], "state": "confirmed"})
+    with pytest.raises(ValueError, match="1 of 2 rows"):
+        settle_line_items(ledger, "lakeview", run, items)
 
 
 def test_the_words_of_the_sis_are_kept_up_to_500_characters_whatever_they_hold(

@@ -12,6 +12,7 @@ from ledger.frames import (
     ANSWERED,
     line_item_answers,
     line_item_plan,
+    read_back,
     result_answers,
     result_plan,
 )
@@ -23,6 +24,7 @@ from passback.ledger import (
     database,
     intend_line_items,
     intend_results,
+    settle_results,
     verify_trail,
 )
 
@@ -37,7 +39,7 @@ def send(ledger: Connection, run: int, *students: str, score: float, district: s
     answer_results(ledger, district, run, result_answers(*students))
 
 
-def scores(ledger: Connection) -> list[tuple[int, str, float | None, float]]:
+def scores(ledger: Connection) -> list[tuple[int, str, float | None, float | None]]:
     """Number, student, score before and score after of every row."""
     with database.transaction(ledger) as cursor:
         cursor.execute(
@@ -62,6 +64,27 @@ def test_only_what_changed_in_the_sis_enters_the_trail(
     send(ledger, open_night("night-3"), "amy", score=90.5)
     assert scores(ledger) == [(1, "amy", None, 80.0), (2, "bo", None, 80.0), (3, "amy", 80.0, 90.5)]
     assert verify_trail(ledger, "lakeview") is None
+
+
+def test_what_is_proved_not_to_be_stored_leaves_the_sis_and_comes_back_with_the_next_write(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    send(ledger, first, "amy", "bo", score=80.0)
+    for _audit_and_again_after_a_kill in range(2):
+        settle_results(ledger, "lakeview", first, read_back("amy", state="not_stored"))
+    settle_results(ledger, "lakeview", first, read_back("bo"))
+    send(ledger, second, "amy", score=80.0)
+    settle_results(ledger, "lakeview", second, read_back("amy"))
+    assert scores(ledger) == [
+        (1, "amy", None, 80.0),
+        (2, "bo", None, 80.0),
+        (3, "amy", 80.0, None),
+        (4, "amy", None, 80.0),
+    ]
+    assert verify_trail(ledger, "lakeview") is None
+    tamper(ledger, "UPDATE passback.trail SET to_value = from_value WHERE seq = 3")
+    assert verify_trail(ledger, "lakeview") == 3
 
 
 def test_a_row_says_when_by_which_run_on_whose_order_and_by_which_rules(

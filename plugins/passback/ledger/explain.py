@@ -75,8 +75,8 @@ def explain_score(
         latest run wrote it, else unchanged; held, rejected, failed, cancelled); reasons (code, sentence, who,
         mend, seed, outcome; the leading one first); since (run and instant since which it is so); run (the
         latest that judged scores); sent (the values last meant for the SIS with their line item, or None);
-        sis (state, status and words of its answer, the value it holds as far as known, and the line item's
-        own); history (every change in the SIS, oldest first).
+        sis (state, status and words of its answer, the value of ours it holds as far as known or None, and
+        the line item's own); history (every change in the SIS, oldest first; to None: read back different).
     """
     of = {"district": district, "assessment": assessment, "student": student, "class_id": class_id}
     with transaction(connection) as cursor:

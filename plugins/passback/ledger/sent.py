@@ -2,7 +2,7 @@
 
 A row's states: intended (a write may or may not have reached the SIS), accepted (2xx), confirmed (read back
 equal), refused, not_stored (accepted, read back different). Its columns hold the values last intended,
-`in_sis` the value the SIS last accepted.
+`in_sis` the value the SIS last accepted; null once that has been read back different.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class _Kind:
     place: tuple[str, ...]
     content: tuple[str, ...]
     plan: Frame
+    accepted: tuple[str, ...] = ()  # texts of the content that are also known as the SIS last accepted them
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,6 +50,7 @@ LINE_ITEMS: Final = _Kind(
     ("assessment_id", "class_id", "sis_class_id"),
     ("title", "category_id", "period_id", "assign_date", "due_date", "points_possible"),
     LINE_ITEM_PLAN,
+    accepted=("category_id",),
 )
 
 RESULTS: Final = _Kind(
@@ -82,13 +84,21 @@ COUNT_ANSWERED: Final = sql.SQL("""
     SELECT count(DISTINCT held.place) FROM {found} WHERE held.run_id = %(run_id)s
 """)
 
-# The run that meant the value stands in the trail, whichever run learned that it arrived.
+# What the SIS holds of ours after an answer, and after reading back. Where the answer was lost, a value that
+# is not there tells nothing of the accepted one before it.
+IN_SIS_AS_ANSWERED: Final = sql.SQL("CASE incoming.state WHEN 'accepted' THEN {value} ELSE held.in_sis END")
+IN_SIS_AS_READ: Final = sql.SQL("""
+    CASE incoming.state WHEN 'confirmed' THEN {value} WHEN 'not_stored' THEN nullif(held.in_sis, {value})
+        ELSE held.in_sis END
+""")
+
+# The run that meant the value stands in the trail, whichever run learned what became of it.
 CHANGES: Final = sql.SQL("""
     SELECT {at} AS at, held.run_id, {kind_name} AS kind, held.line_item_id,
            {sis_student_id} AS sis_student_id, held.sis_class_id, held.assessment_id, held.class_id,
-           {student_id} AS student_id, held.in_sis AS from_value, {value} AS to_value
+           {student_id} AS student_id, held.in_sis AS from_value, {in_sis} AS to_value
     FROM {found}
-    WHERE incoming.state = {arrived} AND held.in_sis IS DISTINCT FROM {value}
+    WHERE held.in_sis IS DISTINCT FROM {in_sis}
 """)
 
 ANSWER: Final = sql.SQL("""
@@ -97,7 +107,7 @@ ANSWER: Final = sql.SQL("""
         answered_at = CASE WHEN incoming.state <> 'intended' THEN incoming.answered_at END,
         answer_status = incoming.status,
         answer_words = left(incoming.words, 500),
-        in_sis = CASE WHEN incoming.state = 'accepted' THEN {value} ELSE held.in_sis END
+        in_sis = {in_sis}
     FROM {found}
     WHERE answered.ctid = held.place
 """)
@@ -107,16 +117,22 @@ SETTLE: Final = sql.SQL("""
         state = incoming.state,
         settled_run_id = %(run_id)s,
         confirmed_at = CASE WHEN incoming.state = 'confirmed' THEN now() END,
-        in_sis = CASE WHEN incoming.state = 'confirmed' THEN {value} ELSE held.in_sis END
+        in_sis = {in_sis}
     FROM {found}
     WHERE settled.ctid = held.place
 """)
 
-KNOWN: Final = sql.SQL("SELECT {columns} FROM {table} WHERE district = {district} ORDER BY {key}")
+KNOWN: Final = sql.SQL("""
+    SELECT {columns} FROM (SELECT *{accepted} FROM {table}) AS held
+    WHERE district = {district} ORDER BY {key}
+""")
 
 
 def known_line_items(connection: Connection, district: str) -> pd.DataFrame:
-    """Every line item ever intended: `records.LINE_ITEM_PLAN` without action, then state and run_id."""
+    """Every line item ever intended: `records.LINE_ITEM_PLAN` without action, then state and run_id.
+
+    Then accepted_category_id: the category the SIS last accepted from us; empty if it holds none of ours.
+    """
     return _known(connection, district, LINE_ITEMS)
 
 
@@ -174,19 +190,28 @@ def answer_results(connection: Connection, district: str, run_id: int, answers: 
 
 
 def settle_line_items(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame) -> None:
-    """Note what reading back showed; a confirmed value whose answer was lost enters the trail now.
+    """Note what reading back showed, and in the trail what nobody knew before.
+
+    That is a confirmed value whose answer was lost, and an accepted one that is not there: from it to null.
 
     Args:
         connection: The ledger.
         district: The district's name.
         run_id: The run that read back; the line items may be of an earlier one.
         read_back: Columns line_item_id, state (confirmed or not_stored).
+
+    Raises:
+        ValueError: a line item is there twice.
     """
     _settle(connection, district, run_id, read_back, LINE_ITEMS)
 
 
 def settle_results(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame) -> None:
-    """As `settle_line_items`, of results: the columns are line_item_id, sis_student_id, state."""
+    """As `settle_line_items`, of results: the columns are line_item_id, sis_student_id, state.
+
+    Raises:
+        ValueError: a result is there twice.
+    """
     _settle(connection, district, run_id, read_back, RESULTS)
 
 
@@ -195,13 +220,22 @@ def settle_results(connection: Connection, district: str, run_id: int, read_back
 
 def _known(connection: Connection, district: str, kind: _Kind) -> pd.DataFrame:
     shape = _known_shape(kind)
-    query = _fill(KNOWN, kind, columns=names(shape.columns), district=sql.Literal(district))
+    accepted = sql.Composed(
+        sql.SQL(", coalesce(in_sis ->> {}, '') AS {}").format(
+            sql.Literal(column), sql.Identifier(f"accepted_{column}")
+        )
+        for column in kind.accepted
+    )
+    query = _fill(
+        KNOWN, kind, columns=names(shape.columns), accepted=accepted, district=sql.Literal(district)
+    )
     with transaction(connection) as cursor:
         return copy_out(cursor, query, shape)
 
 
 def _known_shape(kind: _Kind) -> Frame:
-    return kind.shape(kind.table, kind.columns, state=TEXT, run_id=INTEGER)
+    accepted = {f"accepted_{column}": TEXT for column in kind.accepted}
+    return kind.shape(kind.table, kind.columns, state=TEXT, run_id=INTEGER, **accepted)
 
 
 def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFrame, kind: _Kind) -> None:
@@ -231,19 +265,24 @@ def _answer(connection: Connection, district: str, run_id: int, answers: pd.Data
                 f"{len(answers) - intended} of {len(answers)} answers are repeated, or about rows"
                 f" of {kind.table} that run {run_id} did not intend."
             )
-        _append_changes(cursor, district, kind, arrived="accepted", at=sql.SQL("incoming.answered_at"))
-        cursor.execute(_fill(ANSWER, kind, found=found))
+        in_sis = _fill(IN_SIS_AS_ANSWERED, kind)
+        _append_changes(cursor, district, kind, in_sis=in_sis, at=sql.SQL("incoming.answered_at"))
+        cursor.execute(_fill(ANSWER, kind, found=found, in_sis=in_sis))
 
 
 def _settle(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame, kind: _Kind) -> None:
+    if repeated := int(read_back.duplicated(list(kind.key)).sum()):
+        raise ValueError(f"{repeated} of {len(read_back)} rows read back of {kind.table} are repeated.")
     with transaction(connection) as cursor:
         copy_in(cursor, read_back, kind.shape("incoming", kind.key, state=TEXT))
-        _append_changes(cursor, district, kind, arrived="confirmed", at=sql.SQL("now()"))
-        cursor.execute(_fill(SETTLE, kind, found=_found(kind, district)), {"run_id": run_id})
+        in_sis = _fill(IN_SIS_AS_READ, kind)
+        _append_changes(cursor, district, kind, in_sis=in_sis, at=sql.SQL("now()"))
+        settle = _fill(SETTLE, kind, found=_found(kind, district), in_sis=in_sis)
+        cursor.execute(settle, {"run_id": run_id})
 
 
-def _append_changes(cursor: Cursor, district: str, kind: _Kind, *, arrived: str, at: sql.SQL) -> None:
-    """Append to the trail what arrived in the SIS and is not what it last accepted."""
+def _append_changes(cursor: Cursor, district: str, kind: _Kind, *, in_sis: sql.Composed, at: sql.SQL) -> None:
+    """Append to the trail where `in_sis` is not what the ledger says of the SIS so far."""
     nobody = sql.SQL("''")
     changes = _fill(
         CHANGES,
@@ -251,7 +290,7 @@ def _append_changes(cursor: Cursor, district: str, kind: _Kind, *, arrived: str,
         found=_found(kind, district),
         at=at,
         kind_name=sql.Literal(kind.name),
-        arrived=sql.Literal(arrived),
+        in_sis=in_sis,
         sis_student_id=sql.SQL("held.sis_student_id") if "sis_student_id" in kind.key else nobody,
         student_id=sql.SQL("held.student_id") if "student_id" in kind.place else nobody,
     )

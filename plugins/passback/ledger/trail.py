@@ -68,7 +68,8 @@ def append(cursor: Cursor, district: str, changes: sql.Composable) -> None:
         cursor: In a transaction; the caller then writes what the rows say.
         district: The district's name.
         changes: A query with the columns at, run_id, kind, line_item_id, sis_student_id, sis_class_id,
-            assessment_id, class_id, student_id, from_value (null: nothing stood there), to_value (jsonb).
+            assessment_id, class_id, student_id, from_value (null: nothing stood there), to_value (null: it
+            was read back and is not there); both jsonb.
     """
     # Locked before the query runs: it sees what another transaction has appended.
     cursor.execute(LOCK_HEAD, (district, BEFORE_THE_FIRST, district))

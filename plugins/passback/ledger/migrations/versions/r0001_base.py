@@ -57,7 +57,8 @@ CREATE TABLE passback.reason_texts (
     PRIMARY KEY (rule_set, code)
 );
 
--- The columns hold the values last intended, in_sis the value the SIS last accepted (null: never any).
+-- The columns hold the values last intended, in_sis the value the SIS last accepted (null: never any, or it
+-- was read back different).
 -- Every row is written three times a night it changes: half a page stays free, so that indexes need no write.
 CREATE TABLE passback.line_items (
     district         text NOT NULL,
@@ -151,7 +152,7 @@ CREATE TABLE passback.trail (
     class_id        text NOT NULL,
     student_id      text NOT NULL,
     from_value      json,
-    to_value        json NOT NULL,
+    to_value        json,
     hash            bytea NOT NULL,
     PRIMARY KEY (district, seq)
 );
