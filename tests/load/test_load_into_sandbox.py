@@ -61,7 +61,7 @@ async def plan(sandbox: SandboxProcess, items: int, students: int) -> tuple[pd.D
     """Line items in an open period of one class, and results of some who are enrolled there."""
     today = date.fromisoformat(sandbox.info()["seeding_date"])
     async with client(sandbox) as sis:
-        facts = await read_facts(sis, today=today, line_item_classes=())
+        facts = await read_facts(sis, today=today)
     (sis_class, *_) = facts["sis_enrollments"]["sis_class_id"].value_counts().index
     periods = facts["sis_periods"]
     period = periods[periods["sis_class_id"].eq(sis_class) & ~periods["closed"]].iloc[0]

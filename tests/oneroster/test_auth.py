@@ -112,6 +112,7 @@ async def test_a_refused_token_stops_the_run(
             await sis.put("result", "r1", {"sourcedId": "r1"})
     assert type(refused.value) is error
     assert "stub" in refused.value.where
+    assert refused.value.mend
     assert "s3cr" not in str(refused.value)
     assert not stub.calls
     assert len(stub.token_calls) == (4 if status == 500 else 1)  # no retries against a locked door
@@ -123,6 +124,16 @@ async def test_a_token_endpoint_that_asks_for_too_long_a_wait_is_busy(stub: Stub
         with pytest.raises(BusyError) as busy:
             await sis.put("result", "r1", {"sourcedId": "r1"})
     assert busy.value.retry_after == 900
+    assert busy.value.mend
+
+
+async def test_a_token_endpoint_that_keeps_asking_for_a_moment_is_busy(stub: StubSis) -> None:
+    stub.token_script = lambda _request: web.Response(status=429, headers={"Retry-After": "0.01"})
+    async with stub.client() as sis:
+        with pytest.raises(BusyError, match="token endpoint") as busy:
+            await sis.put("result", "r1", {"sourcedId": "r1"})
+    assert busy.value.retry_after == 0.01
+    assert busy.value.mend
 
 
 async def test_a_token_endpoint_may_fail_for_a_moment(stub: StubSis) -> None:

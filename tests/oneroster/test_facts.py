@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from passback.errors import ContractError
-from passback.oneroster.facts import read_facts
+from passback.oneroster.facts import read_facts, read_line_items
 from passback.records import SIS_FRAMES
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def facts(stub: StubSis, **collections: list[dict[str, Any]]) -> dict[str,
     names = ("categories", "academicSessions", "classes", "enrollments")
     stub.collections |= {f"/{name}": collections.get(name, []) for name in names}
     async with stub.client() as sis:
-        return await read_facts(sis, today=TODAY, line_item_classes={"c1"})
+        return await read_facts(sis, today=TODAY)
 
 
 async def test_a_sis_without_anything_gives_empty_frames_of_the_right_shape(stub: StubSis) -> None:
@@ -157,8 +157,11 @@ async def test_line_items_are_read_of_the_classes_named(stub: StubSis) -> None:
         {"sourcedId": "li", "title": "Quiz", "class": {"sourcedId": "c1"}, "dueDate": "2026-11-20T08:00:00Z"},
         {"sourcedId": "old", "title": "Quiz", "class": {"sourcedId": "c1"}, "status": "tobedeleted"},
     ]
-    found = await facts(stub)
-    assert found["sis_line_items"].to_numpy().tolist() == [["li", "c1", "Quiz", "2026-11-20"]]
+    async with stub.client() as sis:
+        found = await read_line_items(sis, {"c1"})
+    assert found[["line_item_id", "sis_class_id", "title", "due_date"]].to_numpy().tolist() == [
+        ["li", "c1", "Quiz", "2026-11-20"]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ async def _read_sis(district: District) -> dict[str, pd.DataFrame]:
     async with Client(
         endpoint(district.sis.connection), profile, limits=limits, retries=_RETRIES, timeout=20.0
     ) as sis:
-        return await read_facts(sis, today=datetime.now(district.zone).date(), line_item_classes=())
+        return await read_facts(sis, today=datetime.now(district.zone).date())
 
 
 def _categories(district: District, held: pd.DataFrame) -> list[Finding]:

@@ -99,7 +99,11 @@ class ClientCredentials:
                 mend="Check the token_url in the connection's extra.",
             )
         if str(granted.get("token_type", "bearer")).lower() != "bearer":
-            raise ContractError("the token endpoint grants another type of token than bearer.", where=where)
+            raise ContractError(
+                "the token endpoint grants another type of token than bearer.",
+                where=where,
+                mend=f"Have the administrator of {self.profile.title} give this API client bearer tokens.",
+            )
         missing = set(scope.split()) - set(str(granted.get("scope") or scope).split())
         if missing:
             log.warning("%s: the SIS did not grant %s", where, ", ".join(sorted(missing)))
@@ -140,6 +144,7 @@ class ClientCredentials:
             return BusyError(
                 f"{title}'s token endpoint asked to come back later: {said}.",
                 where=where,
+                mend="Nothing: the next try or the next run sends all that waited.",
                 retry_after=answer.retry_after,
             )
         if answer.decision is Decision.RETRY_LATER:

@@ -6,6 +6,7 @@ Nothing of a student stands in an address: rosters and results are read by colle
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 from urllib.parse import quote, urlencode
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
     from passback.connections import Endpoint
     from passback.sis import SisProfile
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["lineItem", "result"]
 
@@ -178,7 +181,9 @@ class Client:
         """Every record of a collection, each once, page by page.
 
         Goes on by the number of records received, since a SIS may cap a page without saying so; ends on an
-        empty page, on one that brings nothing new, or where the SIS's own count and links say so.
+        empty page, on one that brings nothing new, or where the SIS's own count and links say so. A count
+        that is too low does no harm to full pages, and one that is too high is only noted, for some count
+        what they do not list. The same page again, before the count is reached, is a list cut short.
 
         Args:
             path: Below the service's base, such as `/enrollments`.
@@ -186,7 +191,7 @@ class Client:
             parameters: Further query parameters; never a student's id.
 
         Raises:
-            ContractError: an answer is not what OneRoster says.
+            ContractError: an answer is not what OneRoster says, or the list is cut short.
             PermissionRefusedError: the credential may not read this.
             ConfigurationError: there is no such collection at this address.
             CredentialError: the SIS does not accept the credential.
@@ -194,22 +199,35 @@ class Client:
             BusyError: it asked to come back later.
         """
         seen = set[str]()
-        received = 0
+        received = total = 0
+        page_before = list[str]()
         for _ in range(_MOST_PAGES):
             query = {**(parameters or {}), "limit": str(self.profile.page_size), "offset": str(received)}
             response, records = await self._page(path, key, query)
+            page = list[str]()
             new = 0
             for index, record in enumerate(records):
                 sourced_id = record.get("sourcedId") if isinstance(record, dict) else None
                 if not isinstance(sourced_id, str) or not sourced_id:
                     raise self._contract(path, f"{key}[{received + index}].sourcedId is missing or no text")
+                page.append(sourced_id)
                 if sourced_id not in seen:
                     seen.add(sourced_id)
                     new += 1
                     yield record
-            received += len(records)
-            if not new or _is_last(response.headers, len(records), received, self.profile.page_size):
+            if page != page_before:  # the same page again is a SIS that ignores the offset
+                received += len(page)
+            # Rows may come and go meanwhile, and a page beyond the end may count nothing.
+            if page or not received:
+                total = _total(response.headers) or total
+            if not new or _is_last(response.headers, len(page), received, self.profile.page_size):
+                told = f"the SIS counts {total:,} records and sent {received:,}"
+                if received < total and page:
+                    raise self._contract(path, told)
+                if received < total:
+                    log.warning("GET %s: %s", path, told)
                 return
+            page_before = page
         raise self._contract(path, f"it does not end after {_MOST_PAGES:,} pages")
 
     async def line_items_of_class(self, sis_class_id: str) -> list[dict[str, Any]]:
@@ -432,7 +450,13 @@ def _is_last(headers: Mapping[str, str], on_page: int, received: int, asked: int
     links = headers.get("Link", "")
     if 'rel="next"' in links or "rel=next" in links:
         return False
-    total = headers.get("X-Total-Count", "").strip()
-    if total.isdecimal():
-        return received >= int(total) and on_page < asked
+    total = _total(headers)
+    if total is not None:
+        return received >= total and on_page < asked
     return bool(links)
+
+
+def _total(headers: Mapping[str, str]) -> int | None:
+    """How many records the SIS says the collection has, if it does."""
+    total = headers.get("X-Total-Count", "").strip()
+    return int(total) if total.isdecimal() else None

@@ -33,10 +33,8 @@ _STUDENT: Final = "student"
 _GRADING_PERIOD: Final = "gradingPeriod"
 
 
-async def read_facts(
-    sis: Client, *, today: date, line_item_classes: Collection[str]
-) -> dict[str, pd.DataFrame]:
-    """The frames of `records.SIS_FRAMES`, by their names.
+async def read_facts(sis: Client, *, today: date) -> dict[str, pd.DataFrame]:
+    """The frames of `records.SIS_FRAMES`, by their names; the line items without a row (`read_line_items`).
 
     A grading period holds for a class when it is one of the class's terms or lies below one of them; for a
     class without terms all do. It is closed when the SIS says so (`metadata.gradebookStatus` is "closed"),
@@ -45,7 +43,6 @@ async def read_facts(
     Args:
         sis: The SIS.
         today: The date in the district's zone.
-        line_item_classes: The classes whose line items are wanted, by the SIS's ids.
 
     Raises:
         ContractError: an answer is not what OneRoster says; names path, index and field, never a value.
@@ -57,10 +54,6 @@ async def read_facts(
             sessions = reads.create_task(_all(sis, "academicSessions"))
             classes = reads.create_task(_all(sis, "classes"))
             enrollments = reads.create_task(_enrollments(sis, today=today))
-            line_items = [
-                reads.create_task(sis.line_items_of_class(sis_class_id))
-                for sis_class_id in sorted(set(line_item_classes))
-            ]
     except ExceptionGroup as failures:  # the first one tells; the others were cancelled for it
         raise failures.exceptions[0] from None
     return {
@@ -71,8 +64,24 @@ async def read_facts(
             [(text(record, "sourcedId", at=at),) for at, record in _active("classes", classes.result())],
         ),
         SIS_ENROLLMENTS.name: enrollments.result(),
-        SIS_LINE_ITEMS.name: _line_items([record for read in line_items for record in read.result()]),
+        SIS_LINE_ITEMS.name: SIS_LINE_ITEMS.empty(),
     }
+
+
+async def read_line_items(sis: Client, classes: Collection[str]) -> pd.DataFrame:
+    """What stands in the gradebooks of some classes, as `v1p1.HELD_LINE_ITEMS`.
+
+    Args:
+        sis: The SIS.
+        classes: The classes, by the SIS's ids.
+
+    Raises:
+        ContractError: an answer is not what OneRoster says; names path, index and field, never a value.
+        PassbackError: as `Client.collection` does.
+    """
+    listings = await asyncio.gather(*(sis.line_items_of_class(name) for name in sorted(set(classes))))
+    held = held_line_items(record for listing in listings for record in listing)
+    return held.drop_duplicates("line_item_id", ignore_index=True)
 
 
 async def _all(sis: Client, collection: str) -> list[Record]:
@@ -172,10 +181,6 @@ async def _enrollments(sis: Client, *, today: date) -> pd.DataFrame:
             sis_class_id = reference(record, "class", at=at, required=True)
             rows.append((sis_class_id, reference(record, "user", at=at, required=True)))
     return _frame(SIS_ENROLLMENTS, rows)
-
-
-def _line_items(records: list[Record]) -> pd.DataFrame:
-    return SIS_LINE_ITEMS.conform(held_line_items(records)).drop_duplicates(list(SIS_LINE_ITEMS.key))
 
 
 def _active(collection: str, records: list[Record]) -> Iterator[tuple[str, Record]]:
