@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from oneroster.conftest import self_signed  # noqa: F401 - a fixture
 from passback.connections import Endpoint
 from passback.frame_store import open_folder
 

@@ -180,3 +180,9 @@ def test_a_wrong_record_beside_a_deleted_one_is_still_refused() -> None:
     gone = {"assessment_id": "a2", "class_id": "biology", "student_id": "s1", "deleted": True}
     with pytest.raises(ContractError, match="points"):
         read_page(SCORE_COLLECTION, page(SCORE | {"points": True}, gone), "feed")
+
+
+@pytest.mark.parametrize("as_of", ["2026-02-30T10:00:00Z", "2026-11-22T18:00:00+99:00"])
+def test_a_clock_that_shows_no_instant_is_refused(as_of: str) -> None:
+    with pytest.raises(ContractError, match="field as_of: the page has an instant that does not exist"):
+        read_page(SCORE_COLLECTION, page(as_of=as_of), "feed")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from oneroster.stub_sis import StubSis, serving
 from passback.errors import (
     BusyError,
+    ConfigurationError,
     ContractError,
     CredentialError,
     PassbackError,
@@ -18,8 +21,10 @@ from passback.errors import (
     UnavailableError,
 )
 from passback.sources import probe, pull
+from passback.sources.feed import OVERLAP
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from airflow.sdk import ObjectStoragePath
@@ -62,7 +67,7 @@ def test_only_what_changed_since_is_read_again(
     first = read(endpoint, pages)
     sandbox.control("PATCH", "/scores/1755/AAA-2013J/s11391", {"points": 42})
     sandbox.control("DELETE", "/assessments/1752/AAA-2013J")
-    got = read(endpoint, pages, since=first.as_of)
+    got = read(endpoint, pages, since=first.as_of + OVERLAP)
     changed = got.frames["scores"]
     assert changed[["assessment_id", "student_id", "points"]].to_numpy().tolist() == [
         ["1755", "s11391", 42.0]
@@ -74,18 +79,136 @@ def test_only_what_changed_since_is_read_again(
     assert len(got.frames["students"]) == got.totals["students"]
 
 
-def test_a_killed_extraction_goes_on_from_the_page_it_had(
+def test_what_became_visible_late_is_read_all_the_same(
     sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath
 ) -> None:
-    sandbox.fault("feed", "html", match={"path": ".*/scores"}, after=3)
-    with pytest.raises(ContractError, match="page 4: the answer is a web page"):
+    changed = sandbox.control("PATCH", "/scores/1755/AAA-2013J/s11391", {"points": 42})["modified_at"]
+    last = datetime.fromisoformat(changed) + timedelta(minutes=9)
+    assert 42.0 in read(endpoint, pages, since=last).frames["scores"]["points"].to_list()
+
+
+def interrupt(sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath, after: int) -> None:
+    """A try of an extraction that lost its connection after some pages of scores."""
+    sandbox.fault("feed", "drop", match={"path": ".*/scores"}, after=after)
+    with pytest.raises(UnavailableError, match="does not answer"):
         read(endpoint, pages)
     sandbox.lift_faults()
+
+
+def asked(sandbox: SandboxProcess) -> int:
+    return sum(row["count"] for row in sandbox.requests()["requests"] if row["path"].startswith("/feed/"))
+
+
+def points_of(got: Pull, student: str) -> list[float]:
+    rows = got.frames["scores"]
+    return rows.loc[rows["assessment_id"].eq("1755") & rows["student_id"].eq(student), "points"].to_list()
+
+
+def test_an_interrupted_extraction_goes_on_from_the_page_it_had(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath
+) -> None:
+    interrupt(sandbox, endpoint, pages, after=3)
     sandbox.control("POST", "/requests/reset")
     got = read(endpoint, pages)
     assert len(got.frames["scores"]) == 19_158
-    counted = [row["count"] for row in sandbox.requests()["requests"] if row["path"].startswith("/feed/")]
-    assert got.requests == sum(counted) == 7
+    assert got.requests == asked(sandbox) == 7
+
+
+def set_back(page: ObjectStoragePath) -> None:
+    """Make a kept page one of the day before."""
+    content = json.loads(page.read_bytes())
+    day_before = datetime.fromisoformat(content["as_of"]) - timedelta(days=1)
+    page.write_bytes(json.dumps(content | {"as_of": day_before.isoformat()}).encode())
+
+
+@pytest.mark.parametrize("set_back_pages", [(1, 2, 3, 4, 5), (3,)], ids=["all stale", "two listings"])
+def test_pages_of_two_listings_are_never_read_as_one(
+    sandbox: SandboxProcess,
+    endpoint: Endpoint,
+    pages: ObjectStoragePath,
+    set_back_pages: tuple[int, ...],
+) -> None:
+    interrupt(sandbox, endpoint, pages, after=5)
+    for number in set_back_pages:
+        set_back(pages / "all" / f"scores-{number:05}.json")
+    kept = b"".join((pages / "all" / f"scores-{number:05}.json").read_bytes() for number in range(2, 6))
+    score = next(row for row in sandbox.feed_items("scores") if row["student_id"].encode() in kept)
+    path = f"/scores/{score['assessment_id']}/{score['class_id']}/{score['student_id']}"
+    sandbox.control("PATCH", path, {"status": "graded", "points": 12.25})
+    interrupt(sandbox, endpoint, pages, after=1)
+    assert len(list((pages / "all").glob("scores-*"))) == 1
+    assert 12.25 in read(endpoint, pages).frames["scores"]["points"].to_list()
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_listing_whose_cursor_has_expired_is_begun_anew(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath, status: int
+) -> None:
+    interrupt(sandbox, endpoint, pages, after=3)
+    sandbox.fault("feed", "status", status=status, match={"path": ".*/scores"}, times=1)
+    assert len(read(endpoint, pages).frames["scores"]) == 19_158
+
+
+def test_a_feed_that_knows_none_of_its_cursors_is_asked_twice(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath
+) -> None:
+    for after in (1, 2):  # page 2 of the listing, and page 2 when it is begun anew
+        sandbox.fault("feed", "status", status=410, match={"path": ".*/scores"}, after=after, times=1)
+    with pytest.raises(ContractError, match="answered 410 to a cursor that it gave out"):
+        read(endpoint, pages)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"status": "lost"}, "status that the feed contract does not know"),
+        ({"graded_at": "2026-02-30T10:00:00Z"}, "an instant that does not exist"),
+    ],
+)
+def test_a_listing_that_was_wrong_is_asked_for_again_once_it_is_mended(
+    sandbox: SandboxProcess,
+    endpoint: Endpoint,
+    pages: ObjectStoragePath,
+    changes: dict[str, object],
+    told: str,
+) -> None:
+    path = "/scores/1755/AAA-2013J/s11391"
+    right = sandbox.control("GET", path)
+    sandbox.control("PATCH", path, changes)
+    with pytest.raises(ContractError, match=told):
+        read(endpoint, pages)
+    sandbox.control("PATCH", path, {name: right[name] for name in changes} | {"points": 42})
+    assert points_of(read(endpoint, pages), "s11391") == [42.0]
+
+
+def delete_a_score_while_they_are_read(sandbox: SandboxProcess, times: int) -> Callable[[str], None]:
+    """Something to tell the progress to: deletes a score yet to be listed when a listing has begun."""
+    last = sandbox.feed_items("scores")[-times:]
+
+    def say(line: str) -> None:
+        if line.startswith("2,000 of") and last:
+            score = last.pop()
+            sandbox.control(
+                "DELETE", f"/scores/{score['assessment_id']}/{score['class_id']}/{score['student_id']}"
+            )
+
+    return say
+
+
+def test_a_listing_that_ends_short_of_its_total_is_asked_for_once_more(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath
+) -> None:
+    got = read(endpoint, pages, say=delete_a_score_while_they_are_read(sandbox, times=1))
+    assert len(got.frames["scores"]) == got.totals["scores"] == 19_157
+
+
+def test_a_listing_that_ends_short_twice_is_left_for_the_next_try_which_begins_anew(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath
+) -> None:
+    with pytest.raises(UnavailableError, match="ended after 19,156 of 19,157 records"):
+        read(endpoint, pages, say=delete_a_score_while_they_are_read(sandbox, times=2))
+    assert not list((pages / "all").glob("scores-*"))
+    assert len(read(endpoint, pages).frames["scores"]) == 19_156
 
 
 def test_pages_of_another_day_are_not_gone_on_from(
@@ -147,6 +270,32 @@ def test_a_feed_that_stays_busy_is_left_for_later(
     sandbox.fault("feed", "status", status=429, retry_after=0)
     with pytest.raises(BusyError):
         read(endpoint, pages)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_feed_that_asks_for_a_long_wait_is_not_asked_before(
+    sandbox: SandboxProcess, endpoint: Endpoint, status: int
+) -> None:
+    sandbox.fault("feed", "status", status=status, retry_after=3600)
+    sandbox.control("POST", "/requests/reset")
+    with pytest.raises(BusyError, match="3600 seconds") as busy:
+        asyncio.run(probe("otus", endpoint))
+    assert busy.value.retry_after == 3600
+    assert asked(sandbox) == 1
+
+
+async def test_a_certificate_that_nobody_signed_is_a_matter_of_configuration(
+    self_signed: ssl.SSLContext, endpoint: Endpoint
+) -> None:
+    async with serving(StubSis(), self_signed) as stub:
+        with pytest.raises(ConfigurationError, match="certificate"):
+            await probe("otus", replace(endpoint, base_url=stub.url))
+
+
+@pytest.mark.parametrize("address", ["https://feed.example:99999", "https://"])
+def test_an_address_that_is_no_url_is_a_matter_of_configuration(endpoint: Endpoint, address: str) -> None:
+    with pytest.raises(ConfigurationError, match="not a URL"):
+        asyncio.run(probe("otus", replace(endpoint, base_url=address)))
 
 
 def test_a_feed_that_cannot_be_reached_is_unavailable(endpoint: Endpoint) -> None:

@@ -7,6 +7,7 @@ not fit is refused with the path of the field, never with its value.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
@@ -123,14 +124,14 @@ class Page(msgspec.Struct):
     """One page of a collection, checked.
 
     Attributes:
-        as_of: The feed's clock when the listing began, ISO 8601.
+        as_of: The feed's clock when the listing began, UTC.
         total: Live records of the whole collection.
         items: The live records of this page, one column a field.
         deleted: The keys of records deleted since the time asked for.
         next: The cursor of the next page; None on the last.
     """
 
-    as_of: str
+    as_of: datetime
     total: int
     items: pd.DataFrame
     deleted: pd.DataFrame
@@ -175,12 +176,23 @@ def read_page(collection: Collection, content: bytes, where: str) -> Page:
             mend="Look at the connection's address; a login page here means that the token is not known.",
         ) from None
     return Page(
-        as_of=envelope.as_of,
+        as_of=_as_of(envelope.as_of, where),
         total=envelope.total,
         items=pd.DataFrame.from_records(live, columns=list(collection.fields)),
         deleted=pd.DataFrame.from_records(gone, columns=list(collection.key)),
         next=envelope.next,
     )
+
+
+def _as_of(text: str, where: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ContractError(
+            "the page has an instant that does not exist",
+            where=f"{where}, field as_of",
+            mend="Ask the vendor of the feed to send its clock as an ISO 8601 instant with its zone.",
+        ) from None
 
 
 def _check_keys(gone: Sequence[dict[str, object]], collection: Collection) -> None:

@@ -1,6 +1,7 @@
 """A feed over HTTP: the contract's collections, page by page.
 
-Each page is kept as it comes, so that a killed extraction goes on where it stood.
+Each page is kept as it comes, so that an extraction that was killed or lost its connection goes on where it
+stood. What was answered wrongly is not kept: the next try asks again.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pandas as pd
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
 from passback.errors import (
     BusyError,
+    ConfigurationError,
     ContractError,
     CredentialError,
+    FatalError,
     PermissionRefusedError,
+    RetriableError,
     UnavailableError,
 )
 from passback.frame_store import write_whole
@@ -46,10 +50,12 @@ if TYPE_CHECKING:
 PAGE_SIZE: Final = 2000
 ATTEMPTS: Final = 5
 FIRST_WAIT: Final = 1.0  # seconds, doubled from try to try
-LONGEST_WAIT: Final = 60.0
+LONGEST_WAIT: Final = 60.0  # who asks for more is asked again by a later try of the task
 TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_connect=10)
 PAGES_KEPT: Final = timedelta(hours=2)
 BASE_PATH: Final = "/feed/v1"
+# A record may be stamped before it can be seen: by a transaction still open, or another server's clock.
+OVERLAP: Final = timedelta(minutes=10)
 
 # Only these two grow with the district's work; the rest is small and always read whole.
 INCREMENTAL: Final = (ASSESSMENT_COLLECTION, SCORE_COLLECTION)
@@ -62,37 +68,35 @@ async def read_feed(
 
     Args:
         endpoint: The feed's connection; its secret is the bearer token.
-        pages: The folder in which pages are kept until the extraction is complete.
-        since: Read only what changed at or after this instant (UTC); None for everything.
+        pages: The folder in which pages are kept until the extraction is complete. After a fatal error it
+            holds none: what a person has mended is asked for again.
+        since: Read only what changed at or after this instant (UTC), and `OVERLAP` before it; None for
+            everything.
         say: Told about progress, in counts.
 
     Raises:
+        ConfigurationError: the connection's address or the certificate of its host is wrong.
         ContractError: a page is not what the contract says.
         CredentialError: the token is refused.
         PermissionRefusedError: the token may not read a collection.
-        UnavailableError, BusyError: the feed does not answer, also after trying again.
+        UnavailableError, BusyError: the feed does not answer, also after trying again; or it asks to come
+            back later than an extraction waits.
     """
     listings = _Listings(endpoint, pages / (f"{since:%Y%m%dT%H%M%SZ}" if since else "all"), since, say)
-    headers = {"Authorization": f"Bearer {endpoint.secret}", "Accept": "application/json"}
-    async with aiohttp.ClientSession(headers=headers, timeout=TIMEOUT) as session:
-        tasks = [asyncio.ensure_future(listings.read(session, collection)) for collection in COLLECTIONS]
-        try:
-            read = dict(
-                zip(
-                    (collection.name for collection in COLLECTIONS), await asyncio.gather(*tasks), strict=True
-                )
+    try:
+        read = await _read_all(listings)
+        frames = {
+            frame: canonical(
+                name,
+                pd.concat([page.items for page in read[name]], ignore_index=True),
+                f"{endpoint.connection}: {name}",
             )
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-    where = endpoint.connection
-    frames = {
-        frame: canonical(
-            name, pd.concat([page.items for page in read[name]], ignore_index=True), f"{where}: {name}"
-        )
-        for name, frame in FRAME_OF.items()
-    }
+            for name, frame in FRAME_OF.items()
+        }
+    except FatalError:
+        for collection in COLLECTIONS:
+            listings.forget(collection)
+        raise
     return Pull(
         frames=frames,
         deleted={
@@ -100,7 +104,7 @@ async def read_feed(
             "scores": _keys(read["scores"], {}),
         },
         totals={frame: read[name][0].total for name, frame in FRAME_OF.items()},
-        as_of=min(datetime.fromisoformat(listing[0].as_of) for listing in read.values()).astimezone(UTC),
+        as_of=min(listing[0].as_of for listing in read.values()),
         since=since,
         requests=listings.requests,
     )
@@ -116,14 +120,26 @@ FRAME_OF: Final = {
 }
 
 
+async def _read_all(listings: _Listings) -> dict[str, list[Page]]:
+    """The pages of every collection; when one fails, the others are not read on."""
+    async with _session(listings.endpoint) as session:
+        tasks = [asyncio.ensure_future(listings.read(session, collection)) for collection in COLLECTIONS]
+        try:
+            read = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    return dict(zip((collection.name for collection in COLLECTIONS), read, strict=True))
+
+
 async def count_records(endpoint: Endpoint) -> dict[str, int]:
     """Ask a feed how much each collection holds, to see that address and token are right.
 
     Raises:
-        ContractError, CredentialError, PermissionRefusedError, UnavailableError, BusyError: as `read_feed`.
+        PassbackError: as `read_feed`.
     """
-    headers = {"Authorization": f"Bearer {endpoint.secret}", "Accept": "application/json"}
-    async with aiohttp.ClientSession(headers=headers, timeout=TIMEOUT) as session:
+    async with _session(endpoint) as session:
         totals = {}
         for collection in COLLECTIONS:
             url = f"{_address(endpoint)}/{collection.name}?limit=1"
@@ -132,6 +148,11 @@ async def count_records(endpoint: Endpoint) -> dict[str, int]:
                 collection, content, f"{endpoint.connection}: {collection.name}"
             ).total
     return totals
+
+
+def _session(endpoint: Endpoint) -> aiohttp.ClientSession:
+    headers = {"Authorization": f"Bearer {endpoint.secret}", "Accept": "application/json"}
+    return aiohttp.ClientSession(headers=headers, timeout=TIMEOUT)
 
 
 def _address(endpoint: Endpoint) -> str:
@@ -160,7 +181,21 @@ class _Listings:
         self.requests = 0
 
     async def read(self, session: aiohttp.ClientSession, collection: Collection) -> list[Page]:
-        pages = self._kept(collection)
+        """All pages of a collection; begun anew once if it cannot be gone on with, or ends too early."""
+        try:
+            return await self._read_on(session, collection, self._kept(collection))
+        except (_CursorRefusedError, _ShortListingError):
+            self.forget(collection)
+            return await self._read_on(session, collection, [])
+
+    def forget(self, collection: Collection) -> None:
+        """Remove the kept pages of a collection, the last first: those still there always begin a listing."""
+        for file in reversed(self._files(collection)):
+            file.unlink(missing_ok=True)
+
+    async def _read_on(
+        self, session: aiohttp.ClientSession, collection: Collection, pages: list[Page]
+    ) -> list[Page]:
         seen = {page.next for page in pages}
         while not pages or pages[-1].next is not None:
             cursor = pages[-1].next if pages else None
@@ -185,7 +220,8 @@ class _Listings:
     def _check_complete(self, collection: Collection, pages: list[Page]) -> None:
         received, total = sum(len(page.items) for page in pages), pages[0].total
         if received < total and not self._incremental(collection):
-            raise UnavailableError(
+            self.forget(collection)
+            raise _ShortListingError(
                 f"the listing ended after {received:,} of {total:,} records",
                 where=f"{self.endpoint.connection}: {collection.name}",
                 mend="If it happens again, ask the vendor of the feed; nothing was sent.",
@@ -197,7 +233,7 @@ class _Listings:
     def _url(self, collection: Collection, cursor: str | None) -> str:
         query: dict[str, str] = {"limit": str(PAGE_SIZE)}
         if self.since is not None and self._incremental(collection):
-            query["modified_since"] = f"{self.since:%Y-%m-%dT%H:%M:%S.%fZ}"
+            query["modified_since"] = f"{self.since - OVERLAP:%Y-%m-%dT%H:%M:%S.%fZ}"
         if cursor is not None:
             query["cursor"] = cursor
         return f"{_address(self.endpoint)}/{collection.name}?{urlencode(query)}"
@@ -205,19 +241,40 @@ class _Listings:
     def _file(self, collection: Collection, number: int) -> ObjectStoragePath:
         return self.folder / f"{collection.name}-{number:05}.json"
 
+    def _files(self, collection: Collection) -> list[ObjectStoragePath]:
+        files: list[ObjectStoragePath] = []
+        while (file := self._file(collection, len(files) + 1)).exists():
+            files.append(file)
+        return files
+
     def _kept(self, collection: Collection) -> list[Page]:
-        """The pages that an earlier, killed try of this extraction kept, unless they are of another day."""
-        pages: list[Page] = []
-        while (file := self._file(collection, len(pages) + 1)).exists():
-            pages.append(read_page(collection, file.read_bytes(), str(file)))
-        stale = pages and datetime.now(UTC) - datetime.fromisoformat(pages[0].as_of) > PAGES_KEPT
-        return [] if stale else pages
+        """The pages that an interrupted try of this extraction kept, if they are of one listing of today."""
+        try:
+            pages = [read_page(collection, file.read_bytes(), str(file)) for file in self._files(collection)]
+        except ContractError:  # kept by another version
+            pages = []
+        if (
+            pages
+            and all(page.as_of == pages[0].as_of for page in pages)
+            and datetime.now(UTC) - pages[0].as_of <= PAGES_KEPT
+        ):
+            return pages
+        self.forget(collection)
+        return []
+
+
+class _ShortListingError(UnavailableError):
+    """A listing of everything ended before its own total: records may have been deleted on the way."""
+
+
+class _CursorRefusedError(ContractError):
+    """The feed does not know, or no longer knows, a cursor that it gave out."""
 
 
 async def _get(session: aiohttp.ClientSession, url: str, endpoint: Endpoint, where: str) -> bytes:
     """The body of an answer of 200, tried again on what may pass."""
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type((UnavailableError, BusyError)),
+        retry=retry_if_exception(_may_pass_soon),
         stop=stop_after_attempt(ATTEMPTS),
         wait=_wait,
         reraise=True,
@@ -226,6 +283,20 @@ async def _get(session: aiohttp.ClientSession, url: str, endpoint: Endpoint, whe
             try:
                 async with session.get(url, allow_redirects=False) as response:
                     content = await response.read()
+            except aiohttp.ClientConnectorCertificateError:
+                raise ConfigurationError(
+                    "the certificate of the feed's host is not valid for it, or not signed by a known"
+                    " authority",
+                    where=where,
+                    mend=f"Check the host of the connection {endpoint.connection!r}; have the vendor of the"
+                    " feed renew the certificate.",
+                ) from None
+            except aiohttp.InvalidURL:
+                raise ConfigurationError(
+                    "the feed's address is not a URL",
+                    where=where,
+                    mend=f"Check host, port and base_path of the connection {endpoint.connection!r}.",
+                ) from None
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise UnavailableError(
                     f"the feed does not answer ({type(error).__name__})",
@@ -237,15 +308,18 @@ async def _get(session: aiohttp.ClientSession, url: str, endpoint: Endpoint, whe
     raise AssertionError  # pragma: no cover - the loop returns or raises
 
 
+def _may_pass_soon(error: BaseException) -> bool:
+    return isinstance(error, RetriableError) and (error.retry_after or 0) <= LONGEST_WAIT
+
+
 def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = getattr(error, "retry_after", None)
-    return float(
-        min(LONGEST_WAIT, asked if asked is not None else FIRST_WAIT * 2 ** (state.attempt_number - 1))
-    )
+    return float(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (state.attempt_number - 1)) if asked is None else asked)
 
 
 def _check_status(response: aiohttp.ClientResponse, endpoint: Endpoint, where: str) -> None:
+    asked = retry_after(response.headers.get("Retry-After"))
     match response.status:
         case 200:
             return
@@ -261,19 +335,27 @@ def _check_status(response: aiohttp.ClientResponse, endpoint: Endpoint, where: s
                 where=where,
                 mend="Ask the vendor of the feed to allow the token to read it.",
             )
-        case 429:
+        case status if status == 429 or (status >= 500 and (asked or 0) > LONGEST_WAIT):  # noqa: PLR2004 - HTTP
             raise BusyError(
-                "the feed asks to slow down",
+                "the feed asks to slow down"
+                if asked is None
+                else f"the feed asks to wait {asked:.0f} seconds",
                 where=where,
                 mend="Nothing to do: the task tries again.",
-                retry_after=retry_after(response.headers.get("Retry-After")),
+                retry_after=asked,
             )
         case status if status >= 500:  # noqa: PLR2004 - HTTP
             raise UnavailableError(
                 f"the feed answered {status}",
                 where=where,
                 mend="If it lasts, ask the vendor of the feed; nothing was sent.",
-                retry_after=retry_after(response.headers.get("Retry-After")),
+                retry_after=asked,
+            )
+        case 400 | 404 | 410 as status if "cursor" in response.url.query:
+            raise _CursorRefusedError(
+                f"the feed answered {status} to a cursor that it gave out",
+                where=where,
+                mend="Ask the vendor of the feed to let cursors hold for two hours; nothing was sent.",
             )
         case status:
             raise ContractError(

@@ -22,7 +22,7 @@ class Pull:
         deleted: Keys of deleted records by frame name, in the canonical columns.
         totals: Live records in the source by frame name, changed or not.
         as_of: The source's clock (UTC) when the reading began; asking since then shows what changes later.
-        since: The time asked from; None when everything was asked for.
+        since: The time from which every change was asked for; None when everything was.
         requests: HTTP requests sent.
     """
 

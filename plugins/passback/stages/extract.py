@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # A source that suddenly holds less than this share of what it held is broken, not quiet (RULES section 5).
 LEAST_SHARE: Final = 0.5
-_MUST_HOLD: Final = ("assessments", "scores", "classes", "students")
+# Nobody need be in the passback teacher group; everything else is there in any district that uses its source.
+MUST_HOLD: Final = ("assessments", "scores", "classes", "students", "staff")
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,20 @@ class Scope:
 
 
 def check_not_shrunk(
-    totals: Mapping[str, int], last: Mapping[str, int] | None, *, where: str, confirmed: bool
+    totals: Mapping[str, int], last: Mapping[str, int], *, where: str, confirmed: bool
 ) -> None:
     """Refuse a source that answers with nothing, or with far less than last time.
 
     Args:
         totals: Live records in the source by frame name.
-        last: The same of the last extraction; None before the first.
+        last: The same of the last extraction, as far as it is known.
         where: The source's connection.
         confirmed: A person ordered a full run: less than last time is believed, nothing at all is not.
 
     Raises:
         SourceShrunkError: the source is empty or has shrunk.
     """
-    empty = [name for name in _MUST_HOLD if totals[name] == 0]
+    empty = [name for name in MUST_HOLD if totals[name] == 0]
     if empty:
         raise SourceShrunkError(
             f"the source holds no {', no '.join(empty)}",
@@ -60,8 +61,8 @@ def check_not_shrunk(
             mend="See whether the source's export ran and the connection's account may see the district;"
             " nothing was sent, and the next good run makes up for it.",
         )
-    for name in ("assessments", "scores"):
-        before = (last or {}).get(name, 0)
+    for name in MUST_HOLD:
+        before = last.get(name, 0)
         if not confirmed and totals[name] < before * LEAST_SHARE:
             raise SourceShrunkError(
                 f"the source holds {totals[name]:,} {name}, last time it held {before:,}",
@@ -79,19 +80,20 @@ def merge(pull: Pull, snapshot: Mapping[str, pd.DataFrame] | None) -> dict[str, 
         snapshot: The frames of the last extraction.
 
     Returns:
-        The canonical frames by name with identical copies merged, or None when the snapshot and the changes
-        do not add up to the source's own totals: then everything must be read.
+        The canonical frames by name, with the copies that the source's totals count (see `merge_copies`), or
+        None when the snapshot and the changes do not add up to the totals: then everything must be read.
     """
     frames = dict(pull.frames)
     if pull.since is not None:
         if snapshot is None:
             return None
-        gone = pull.deleted["assessments"]
+        # What the source lists as deleted and as live at once was created again: live wins.
+        gone = _without(pull.deleted["assessments"], frames["assessments"][list(ASSESSMENTS.key)])
         frames["assessments"] = _apply(ASSESSMENTS, snapshot, frames, [gone])
         frames["scores"] = _apply(SCORES, snapshot, frames, [gone, pull.deleted["scores"]])
         if any(len(frames[name]) != pull.totals[name] for name in ("assessments", "scores")):
             return None
-    return {name: _merge_copies(data) for name, data in frames.items()}
+    return frames
 
 
 def _apply(
@@ -114,10 +116,17 @@ def _without(data: pd.DataFrame, keys: pd.DataFrame) -> pd.DataFrame:
     return data[found["_merge"].eq("left_only").to_numpy()]
 
 
-def _merge_copies(data: pd.DataFrame) -> pd.DataFrame:
-    """One row for identical copies of a record; when it was modified does not make it another."""
-    content = [name for name in data.columns if name != "modified_at"]
-    return data.drop_duplicates(subset=content, ignore_index=True)
+def merge_copies(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The frames with one row for identical copies of a record (RULES section 2, `duplicate.record`).
+
+    When a record was modified does not make it another.
+    """
+    return {
+        name: data.drop_duplicates(
+            subset=[column for column in data.columns if column != "modified_at"], ignore_index=True
+        )
+        for name, data in frames.items()
+    }
 
 
 def limit(frames: Mapping[str, pd.DataFrame], scope: Scope) -> dict[str, pd.DataFrame]:
