@@ -51,7 +51,9 @@ class Lakeview:
     def night(self, run_key: str = "", **changes: Any) -> Night:
         """A run; the next one unless its key is given."""
         self.nights += not run_key
-        return Night(read_district("lakeview"), run_key or f"test__{self.nights}", **changes)
+        return Night(
+            read_district("lakeview"), "sha256 of its file", run_key or f"test__{self.nights}", **changes
+        )
 
     def step(self, task_id: str, night: Night) -> dict[str, Any]:
         """One step of a run."""

@@ -22,7 +22,7 @@ from airflow.sdk import (
 
 from passback import paths
 from passback.errors import ConfigurationError, FatalError, RetriableError
-from passback.mapping.file import district_names, read_district, read_mappings
+from passback.mapping.file import district_names, file_hash, mapping_path, read_district, read_mappings
 from passback.night import MODES, TASKS, Night
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def _night(district: str) -> Night:
     params, dag_run = context["params"], context["dag_run"]
     return Night(
         district=read_district(district),
+        mapping_hash=file_hash(mapping_path(district)),
         run_key=dag_run.run_id,
         mode=params["mode"],
         classes=tuple(params["classes"]),
@@ -184,7 +185,8 @@ Carries the scores of one district into its student information system. The dist
 
 * A failed task says in its last log line what to do. Mend the cause and **clear** the task: every task can be
   cleared and rerun, any number of times, with the same end state. Nothing is sent twice.
-* After a change in the SIS (a category added, a period opened), clear from **validate** on.
+* After a change in the SIS (a category added, a period opened), clear the newest run from **validate** on. An older
+  run is not gone on with, since it knows old scores: clear it from **extract-scores** on, or leave it.
 * **Trigger with mode preview** to see what would be sent; nothing is written but the report.
 * `passback status`, `passback report` and `passback explain` say what became of a run and of each score.
 """

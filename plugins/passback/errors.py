@@ -18,6 +18,7 @@ __all__ = [  # noqa: RUF022 - grouped by what a task does with them
     "ContractError",
     "SourceShrunkError",
     "LedgerOutdatedError",
+    "SupersededError",
     "CountsError",
     # Retriable: the same task may succeed later
     "RetriableError",
@@ -82,6 +83,10 @@ class SourceShrunkError(FatalError):
 
 class LedgerOutdatedError(FatalError):
     """The ledger's schema is older or newer than this version of Passback."""
+
+
+class SupersededError(FatalError):
+    """A later run of the district has read the source since: what this one knows is out of date."""
 
 
 class CountsError(FatalError):

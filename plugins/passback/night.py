@@ -28,6 +28,7 @@ class Night:
 
     Attributes:
         district: The district's mapping.
+        mapping_hash: The hash of the mapping file it was read from.
         run_key: Airflow's run id, or `cli__` and the instant.
         mode: changes, full or preview.
         classes: Only these classes, by the source's ids; empty for all.
@@ -36,6 +37,7 @@ class Night:
     """
 
     district: District
+    mapping_hash: str
     run_key: str
     mode: str = "changes"
     classes: tuple[str, ...] = ()

@@ -184,7 +184,7 @@ PASSING_RESULTS: Final = Frame(
 # --- What is to be written ---
 
 LINE_ITEM_PLAN: Final = Frame(
-    "line_item_plan",  # action: create, change, or resend (the SIS should hold it already)
+    "line_item_plan",  # action: create, change, or resend (the same values once more)
     {"line_item_id": TEXT, **PASSING_LINE_ITEMS.columns, "action": TEXT},
     ("line_item_id",),
 )

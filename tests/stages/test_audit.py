@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passback.records import ASSESSMENTS, LINE_ITEM_PLAN, RESULT_PLAN, SCORE_VERDICTS
+from passback.records import LINE_ITEM_PLAN, RESULT_PLAN, SCORE_VERDICTS
 from passback.stages.audit import (
     RESULT_KEY,
     RESULT_VALUES,
@@ -246,24 +246,44 @@ def test_only_what_is_read_back_equal_is_confirmed(change: dict[str, list[object
     assert states["state"].tolist() == [state]
 
 
+LEDGER_ITEMS = pd.DataFrame(
+    {
+        "line_item_id": ["i1", "gone", "refused", "last-year"],
+        "class_id": ["biology"] * 4,
+        "title": ["Essay", "Old quiz", "Never there", "Last year's quiz"],
+        "due_date": ["2026-11-10", "2026-11-10", "2026-11-10", "2026-05-10"],
+        "state": ["confirmed", "confirmed", "refused", "confirmed"],
+    }
+)
+LEDGER_RESULTS = pd.DataFrame(
+    {
+        "line_item_id": ["i1", "i1", "i1", "i1", "gone", "last-year"],
+        "assessment_id": ["a1", "a1", "a1", "a1", "gone", "older"],
+        "class_id": ["biology"] * 6,
+        "student_id": ["s1", "s2", "s3", "s4", "s1", "s1"],
+        "score_status": ["fully graded", "fully graded", "fully graded", "not submitted"]
+        + ["fully graded"] * 2,
+        "state": ["confirmed"] * 6,
+    }
+)
+
+
 def test_what_the_source_no_longer_has_is_listed_for_a_person() -> None:
-    items = pd.DataFrame(
-        {"assessment_id": ["a1", "gone"], "class_id": ["biology"] * 2, "title": ["Essay", "Old quiz"]}
+    final = verdicts(
+        ("s1", "unchanged", ""),
+        ("s2", "held", "score.not_graded"),  # its score was removed, as was s3's with its record
+        ("s4", "held", "score.not_graded"),  # a 0 until now, handed in late
     )
-    results = pd.DataFrame(
-        {
-            "assessment_id": ["a1", "a1", "gone"],
-            "class_id": ["biology"] * 3,
-            "student_id": ["s1", "s2", "s1"],
-            "state": ["confirmed"] * 3,
-        }
-    )
-    final = verdicts(("s1", "unchanged", ""), ("s2", "held", "score.not_graded"))
-    alive = pd.DataFrame({"assessment_id": ["a1"], "class_id": ["biology"]})
     left = left_behind(
-        items, results, final, ASSESSMENTS.conform(alive.reindex(columns=list(ASSESSMENTS.columns)))
+        LEDGER_ITEMS, LEDGER_RESULTS, final, alive={"i1"}, since="2026-08-17", zero_status="not submitted"
     )
     assert left[["kind", "title", "scores"]].to_numpy().tolist() == [
+        ["removed_in_source", "Essay", 2],
         ["deleted_in_source", "Old quiz", 1],
-        ["removed_in_source", "Essay", 1],
     ]
+
+
+def test_of_two_records_that_a_sis_answers_with_one_is_enough() -> None:
+    twice = pd.concat([ACCEPTED.assign(score=[1.0]), ACCEPTED])
+    states = compare(ACCEPTED, twice, RESULT_KEY, RESULT_VALUES)
+    assert states["state"].tolist() == ["confirmed"]

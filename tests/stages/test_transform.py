@@ -103,10 +103,10 @@ def test_another_date_of_the_same_score_sends_nothing() -> None:
     assert made.results.empty
 
 
-@pytest.mark.parametrize("state", ["intended", "refused", "not_stored"])
+@pytest.mark.parametrize("state", ["intended", "accepted", "refused", "not_stored"])
 def test_what_the_sis_may_not_hold_is_sent_again(state: str) -> None:
     made = plan(known(ITEM, []), known(RESULT, [], state=state))
-    assert made.results["action"].tolist() == ["change"]
+    assert made.results["action"].tolist() == ["resend"]
 
 
 def test_a_full_run_sends_everything() -> None:

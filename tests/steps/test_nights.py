@@ -11,7 +11,15 @@ import pytest
 
 from district import files_of
 from passback import ledger, steps
-from passback.errors import BusyError, CredentialError, PassbackError, SourceShrunkError, UnavailableError
+from passback.errors import (
+    BusyError,
+    ContractError,
+    CredentialError,
+    PassbackError,
+    SourceShrunkError,
+    SupersededError,
+    UnavailableError,
+)
 from passback.night import TASKS
 from passback.oneroster import Retries
 
@@ -186,7 +194,10 @@ def test_an_empty_feed_is_a_failure_not_an_empty_night(lakeview: Lakeview) -> No
     assert lakeview.run(**ONE_CLASS)["outcomes"]["unchanged"] == STUDENTS
 
 
-def test_a_category_that_a_teacher_changed_in_the_sis_stays(lakeview: Lakeview) -> None:
+@pytest.mark.parametrize("refused_once", [False, True])
+def test_a_category_that_a_teacher_changed_in_the_sis_stays(
+    lakeview: Lakeview, *, refused_once: bool
+) -> None:
     lakeview.run(**ONE_CLASS)
     item = next(iter(lakeview.held()[0].values()))
     other = next(
@@ -197,6 +208,11 @@ def test_a_category_that_a_teacher_changed_in_the_sis_stays(lakeview: Lakeview) 
     changed = item | {"category": item["category"] | {"sourcedId": other}}
     lakeview.sandbox.control("PUT", f"/sis/lineItems/{item['sourcedId']}", changed)
     lakeview.sandbox.control("PATCH", f"/assessments/{PASSING}/{CLASS}", {"title": "Renamed"})
+    if refused_once:
+        lakeview.sandbox.fault(
+            "sis", "status", status=422, match={"method": "PUT", "path": ".*/lineItems/.*"}, times=1
+        )
+        assert lakeview.run(**ONE_CLASS)["outcomes"]["failed"] == STUDENTS
     report = lakeview.run(**ONE_CLASS)
     assert report["outcomes"]["failed"] == 0
     assert lakeview.held()[0]["Renamed"]["category"]["sourcedId"] == other
@@ -228,6 +244,67 @@ def test_a_score_removed_in_the_source_is_held_and_listed_for_a_person(lakeview:
     assert report["outcomes"]["sent"] == 0
 
 
+def test_a_write_whose_answer_was_lost_is_settled_by_reading_back(
+    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passback.steps.work.RETRIES", Retries(attempts=1))
+    result = {"method": "PUT", "path": ".*/results/.*"}
+    lakeview.sandbox.fault("sis", "drop-after-commit", match=result, times=1, after=20)
+    lakeview.sandbox.fault("sis", "error-after-commit", match=result, times=1, after=40)
+    lakeview.sandbox.fault("sis", "status", status=500, match=result, times=1, after=60)
+    report = lakeview.run(**ONE_CLASS)
+    assert report["outcomes"]["sent"] == STUDENTS - 1
+    assert report["reasons"]["sis.unavailable"]["scores"] == 1
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == 1
+
+
+def test_what_was_accepted_but_never_read_back_is_not_taken_for_held(lakeview: Lakeview) -> None:
+    lakeview.sandbox.fault("sis", "store-nothing", match={"method": "PUT", "path": ".*/results/.*"}, times=2)
+    unfinished = lakeview.night(**ONE_CLASS)
+    for task_id in TASKS:
+        if task_id != "audit":
+            lakeview.step(task_id, unfinished)
+    assert len(lakeview.held()[1]) == STUDENTS - 2
+    assert lakeview.run(**ONE_CLASS)["outcomes"]["failed"] == 0
+    assert len(lakeview.held()[1]) == STUDENTS
+
+
+@pytest.mark.parametrize("task_id", ["validate", "transform-to-oneroster", "load-to-sis", "audit"])
+def test_a_run_that_a_later_one_has_overtaken_is_not_gone_on_with(lakeview: Lakeview, task_id: str) -> None:
+    earlier = lakeview.night(**ONE_CLASS)
+    for step in TASKS:
+        if step == task_id:
+            break
+        lakeview.step(step, earlier)
+    lakeview.sandbox.control("PATCH", f"/scores/{PASSING}/{CLASS}/s11391", {"points": 12.5})
+    lakeview.run(**ONE_CLASS)
+    held = lakeview.held()
+    with pytest.raises(SupersededError, match="clear it from extract-scores on"):
+        lakeview.step(task_id, earlier)
+    assert lakeview.held() == held
+    with closing(ledger.connect(lakeview.ledger_url)) as connection:
+        assert [run["state"] for run in ledger.latest_runs(connection, "lakeview", 2)] == [
+            "good",
+            "interrupted",
+        ]
+
+
+def test_a_step_that_finds_nothing_to_go_on_leaves_a_failed_run(lakeview: Lakeview) -> None:
+    with pytest.raises(ContractError, match="Clear the run from extract-scores on"):
+        lakeview.step("load-to-sis", lakeview.night(**ONE_CLASS))
+    with closing(ledger.connect(lakeview.ledger_url)) as connection:
+        run = ledger.latest_runs(connection, "lakeview", 1)[0]
+    assert (run["state"], run["failed_task"]) == ("failed", "load-to-sis")
+
+
+def test_a_night_without_anything_new_does_not_look_into_gradebooks(lakeview: Lakeview) -> None:
+    lakeview.run(**ONE_CLASS)
+    lakeview.sandbox.control("POST", "/requests/reset")
+    lakeview.run(**ONE_CLASS)
+    asked = {row["path"] for row in lakeview.sandbox.requests()["requests"]}
+    assert not [path for path in asked if "lineItems" in path]
+
+
 def test_two_runs_of_a_district_never_load_at_once(lakeview: Lakeview) -> None:
     night = lakeview.night(**ONE_CLASS)
     for task_id in ("extract-scores", "validate", "transform-to-oneroster"):
@@ -245,16 +322,21 @@ def test_old_runs_lose_their_frames_and_keep_their_reports(
     lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("passback.steps.prune.RUNS_KEPT", 1)
+    abandoned = lakeview.stage / "lakeview" / "abandoned" / "pages" / "all" / "scores-00001.json"
+    abandoned.parent.mkdir(parents=True)
+    abandoned.write_text("{}")
     for _ in range(3):
         lakeview.run(classes=("none",))
-    kept = sorted({path.relative_to(lakeview.stage).parts[1:3] for path in files_of(lakeview.stage)})
-    assert [name for run, name in kept if run == "test__1"] == [
-        "extract.json",
-        "load.json",
-        "report",
-        "validate.json",
-    ]
-    assert ("test__3", "extract") in kept
+    kept = {str(path.relative_to(lakeview.stage / "lakeview")) for path in files_of(lakeview.stage)}
+    assert {name for name in kept if name.startswith("test__1/")} == {
+        "test__1/extract.json",
+        "test__1/load.json",
+        "test__1/validate.json",
+        "test__1/report/report.html",
+        "test__1/report/report.json",
+    }
+    assert "test__3/extract/scores.parquet" in kept
+    assert not abandoned.exists()
 
 
 def test_work_is_zero_from_the_day_after_its_due_date(lakeview: Lakeview) -> None:

@@ -10,7 +10,7 @@ from passback.reasons import Outcome
 from passback.records import SCORE_VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from passback.stages.transform import Plan
 
@@ -19,6 +19,8 @@ RESULT_KEY: Final = ["line_item_id", "sis_student_id"]
 # A category that a teacher changed in the SIS stays as the teacher set it (RULES section 4): not compared.
 LINE_ITEM_VALUES: Final = ("title", "assign_date", "due_date", "points_possible")
 RESULT_VALUES: Final = ("score", "score_status", "score_date")
+
+_IN_SIS: Final = ("accepted", "confirmed")
 
 # What the ledger's state of a written row makes of it.
 _OUTCOME_OF_STATE: Final = {
@@ -50,8 +52,10 @@ def compare(
     equal = both["_merge"].eq("both")
     for name in values:
         equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
-    state = pd.Series("not_stored", index=both.index, dtype="str").mask(equal, "confirmed")
-    return both[list(key)].assign(state=state)
+    # A SIS may answer with two records of one kind: it is enough that one is as it should be.
+    found = both[list(key)].assign(equal=equal).groupby(list(key), as_index=False, sort=False).any()
+    state = pd.Series("not_stored", index=found.index, dtype="str").mask(found["equal"], "confirmed")
+    return found[list(key)].assign(state=state)
 
 
 def outcomes(
@@ -176,39 +180,45 @@ def left_behind(
     known_line_items: pd.DataFrame,
     known_results: pd.DataFrame,
     final: pd.DataFrame,
-    assessments: pd.DataFrame,
+    *,
+    alive: Collection[str],
+    since: str,
+    zero_status: str,
 ) -> pd.DataFrame:
     """What the SIS still holds though the source does not: never withdrawn, listed for a person.
 
     RULES section 4: a deleted assessment is not deleted in the SIS (seed 004), a removed score is reported.
+    A 0 for missing work that has been handed in since is neither: it waits for its grade.
+
+    Args:
+        known_line_items: The ledger's line items.
+        known_results: The ledger's results.
+        final: The outcome of every extracted score.
+        alive: Ids of the line items that the source's assessments stand for.
+        since: ISO date; what was due before it belongs to an earlier school year and is left alone.
+        zero_status: The status under which a 0 went out for missing work.
 
     Returns:
-        kind (deleted_in_source or removed_in_source), assessment_id, class_id, title (the SIS's), scores.
+        kind (deleted_in_source or removed_in_source), class_id, title (the SIS's), scores.
     """
-    held = known_results[known_results["state"].isin(["accepted", "confirmed"])]
-    named = known_line_items[["assessment_id", "class_id", "title"]]
-    alive = named.merge(
-        assessments[["assessment_id", "class_id"]].drop_duplicates(), on=["assessment_id", "class_id"]
+    items = known_line_items[known_line_items["state"].isin(_IN_SIS) & known_line_items["due_date"].ge(since)]
+    items = items[["line_item_id", "class_id", "title"]].assign(
+        kind=items["line_item_id"]
+        .isin(list(alive))
+        .map({True: "removed_in_source", False: "deleted_in_source"})
     )
-    on = ["assessment_id", "class_id"]
-    deleted = _anti(named, alive, on)
-    deleted = deleted.merge(held.groupby(on, as_index=False).size(), on=on, how="left")
+    held = known_results[known_results["state"].isin(_IN_SIS)]
+    rows = held[["line_item_id", "assessment_id", "class_id", "student_id", "score_status"]].merge(
+        items[["line_item_id", "kind"]], on="line_item_id"
+    )
     now = final[["assessment_id", "class_id", "student_id", "codes"]].drop_duplicates(
         subset=SCORE_VERDICTS.key
     )
-    rows = held[[*on, "student_id"]].merge(alive, on=on).merge(now, on=[*on, "student_id"], how="left")
+    rows = rows.merge(now, on=list(SCORE_VERDICTS.key), how="left")
     ungraded = rows["codes"].isna() | rows["codes"].str.contains(r"\bscore\.(?:not_graded|empty)\b", na=False)
-    removed = rows[ungraded].groupby([*on, "title"], as_index=False).size()
-    return (
-        pd.concat(
-            [deleted.assign(kind="deleted_in_source"), removed.assign(kind="removed_in_source")],
-            ignore_index=True,
-        )
-        .rename(columns={"size": "scores"})[["kind", *on, "title", "scores"]]
-        .fillna({"scores": 0})
-    )
-
-
-def _anti(data: pd.DataFrame, other: pd.DataFrame, on: list[str]) -> pd.DataFrame:
-    found = data.merge(other[on].drop_duplicates(), on=on, how="left", indicator=True)
-    return found[found["_merge"].eq("left_only")].drop(columns="_merge")
+    deleted = rows["kind"].eq("deleted_in_source")
+    listed = rows[deleted | (ungraded & rows["score_status"].ne(zero_status))]
+    scores = listed.groupby("line_item_id").size().rename("scores")
+    counted = items.merge(scores, on="line_item_id", how="left").fillna({"scores": 0})
+    told = counted[counted["kind"].eq("deleted_in_source") | counted["scores"].gt(0)]
+    return told[["kind", "class_id", "title", "scores"]].astype({"scores": "int64"}).reset_index(drop=True)

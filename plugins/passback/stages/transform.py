@@ -27,8 +27,9 @@ _RESULT_VALUES: Final = {"score": "score", "score_status": "status", "score_date
 # The date goes out with a score but sends none: seed 001 sends again what has another score, and the
 # date of a 0 for missing work moves with the due date.
 _RESULT_CHANGES: Final = ("score", "score_status")
-# What the SIS is known to hold; in any other state a row is sent again, which a PUT makes harmless.
-_HELD: Final = ("accepted", "confirmed")
+# Only what was read back is known to be held: 2xx is not proof. Anything else is sent again, which a PUT
+# makes harmless.
+_HELD: Final = "confirmed"
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,9 @@ def _differences(
     equal = pd.Series(data=True, index=both.index)
     for name in values:
         equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
-    held = both["state"].isin(_HELD)
+    held = both["state"].eq(_HELD)
     action = pd.Series("change", index=both.index, dtype="str")
-    action = action.mask(both["state"].isna(), "create").mask(held & equal, "resend")
+    action = action.mask(both["state"].isna(), "create").mask(both["state"].notna() & equal, "resend")
     planned = (~(held & equal)) | both["run_id"].eq(run_id) | everything
     return frame.conform(both.assign(action=action)[planned])
 

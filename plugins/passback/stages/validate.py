@@ -87,17 +87,9 @@ def validate(
         ConfigurationError: a setting or a suite is wrong.
     """
     parameters = parameters_of(district, suites)
-    assessments = assessment_columns(
-        source,
-        facts,
-        zone=district.timezone,
-        effective_date=district.effective_date,
-        categories=district.categories,
-        known_line_items=known_line_items,
-        source_system=district.source.system,
-        now=now,
+    assessments = judge_assessments(
+        source, facts, district=district, suites=suites, known_line_items=known_line_items, now=now
     )
-    assessments = assessments.join(judge(assessments, suites.assessments, parameters))
     scores = source[SCORES.name].reset_index(drop=True)
     verdict_of_its_own = _shared_verdicts(scores, assessments, suites)
 
@@ -120,6 +112,36 @@ def validate(
         line_items=PASSING_LINE_ITEMS.conform(passing),
         results=_results(judged[sent], columns[sent], district.timezone, profile.zero_status),
     )
+
+
+def judge_assessments(
+    source: Mapping[str, pd.DataFrame],
+    facts: Mapping[str, pd.DataFrame],
+    *,
+    district: District,
+    suites: Suites,
+    known_line_items: pd.DataFrame,
+    now: datetime,
+) -> pd.DataFrame:
+    """Judge the assessments alone, with the arguments of `validate`.
+
+    Returns:
+        The columns of `rules.columns.assessment_columns`, codes and outcome; one row a row of the source.
+
+    Raises:
+        ConfigurationError: a setting or a suite is wrong.
+    """
+    columns = assessment_columns(
+        source,
+        facts,
+        zone=district.timezone,
+        effective_date=district.effective_date,
+        categories=district.categories,
+        known_line_items=known_line_items,
+        source_system=district.source.system,
+        now=now,
+    )
+    return columns.join(judge(columns, suites.assessments, parameters_of(district, suites)))
 
 
 def _shared_verdicts(scores: pd.DataFrame, assessments: pd.DataFrame, suites: Suites) -> pd.DataFrame:

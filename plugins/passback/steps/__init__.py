@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from passback.errors import SupersededError
 from passback.steps.failure import record_failure
 from passback.steps.work import open_work
 
@@ -51,8 +52,10 @@ def run(
     """
     step: Callable[[Work], dict[str, int | str]] = import_module(f"passback.steps.{_MODULES[task_id]}").step
     try:
-        with open_work(night, say=say, clock=clock) as work:
+        with open_work(task_id, night, say=say, clock=clock) as work:
             return step(work)
+    except SupersededError:
+        raise  # what the ledger knows of this run stays as it was
     except Exception as error:
         record_failure(task_id, night, error, clock=clock)
         raise

@@ -11,6 +11,7 @@ from passback import ledger
 from passback.errors import CountsError
 from passback.frame_store import read_frame
 from passback.oneroster import v1p1
+from passback.oneroster.facts import read_line_items
 from passback.records import SCORE_VERDICTS
 from passback.report.summary import write_report
 from passback.stages.audit import (
@@ -27,11 +28,13 @@ from passback.steps.prune import prune
 from passback.steps.report import run_report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from passback.oneroster import Client
     from passback.stages.transform import Plan
     from passback.steps.work import Work
 
-_WRITTEN = ("accepted", "confirmed", "not_stored")
+_WRITTEN = ("accepted", "confirmed", "not_stored", "intended")
 
 
 def step(work: Work) -> dict[str, int | str]:
@@ -67,15 +70,16 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
             where=work.night.district.district,
             mend="This is a fault in Passback: report it with the run's name; what was sent stays as it is.",
         )
-    requests += sum(int(work.noted(step)["requests"]) for step in _ASKING if not work.night.preview)
+    requests += work.requests()
     ended_at = work.clock()
+    if not work.night.preview:
+        ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, final)
     report = run_report(
         work, plan, final, counts=counts, reasons=reasons, requests=requests, ended_at=ended_at
     )
     folder = str(work.folder / "report")
     write_report(folder, report)
-    if not work.night.preview:
-        ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, final)
+    if not work.night.preview:  # last of all: what is good is complete
         ledger.close_run(
             work.writable,
             work.run_id,
@@ -91,37 +95,39 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
     return {"extracted": extracted, **counts, "folder": folder}
 
 
-_ASKING = ("validate", "load")
-
-
 async def _read_back(work: Work, plan: Plan) -> int:
     """Ask the SIS what it holds of what it accepted, by class and by line item; keep the answers."""
     district = work.night.district.district
     async with work.sis() as sis:
         line_items = _written(work.known_line_items(), plan.line_items, LINE_ITEM_KEY, work.run_id)
         if len(line_items):
-            held = await _held_line_items(sis, line_items)
-            states = compare(line_items, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
+            held = await read_line_items(sis, line_items["sis_class_id"])
+            states = _settled(line_items, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
             ledger.settle_line_items(work.writable, district, work.run_id, states)
         results = _written(work.known_results(), plan.results, RESULT_KEY, work.run_id)
         if len(results):
             work.say(f"reading back {len(results):,} results")
             held = await _held_results(sis, results)
-            states = compare(results, held, RESULT_KEY, RESULT_VALUES)
+            states = _settled(results, held, RESULT_KEY, RESULT_VALUES)
             ledger.settle_results(work.writable, district, work.run_id, states)
         return sis.requests
 
 
+def _settled(
+    written: pd.DataFrame, held: pd.DataFrame, key: list[str], values: Sequence[str]
+) -> pd.DataFrame:
+    """What reading back shows. A write whose answer was lost is settled if it arrived, else stays lost."""
+    states = compare(written, held, key, values).merge(
+        written[[*key, "state"]], on=key, suffixes=("", "_before")
+    )
+    arrived = states["state"].eq("confirmed") | states["state_before"].ne("intended")
+    return states.loc[arrived, [*key, "state"]]
+
+
 def _written(known: pd.DataFrame, planned: pd.DataFrame, key: list[str], run_id: int) -> pd.DataFrame:
-    """The planned rows that the SIS accepted in this run, with the values it accepted."""
+    """The planned rows that this run wrote, refused ones left out, with the values it wrote."""
     mine = known[known["run_id"].eq(run_id) & known["state"].isin(_WRITTEN)]
     return mine.merge(planned[key], on=key)
-
-
-async def _held_line_items(sis: Client, line_items: pd.DataFrame) -> pd.DataFrame:
-    classes = line_items["sis_class_id"].unique()
-    listings = await asyncio.gather(*(sis.line_items_of_class(name) for name in classes))
-    return v1p1.held_line_items(record for listing in listings for record in listing)
 
 
 async def _held_results(sis: Client, results: pd.DataFrame) -> pd.DataFrame:

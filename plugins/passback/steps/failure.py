@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from passback import ledger
@@ -10,7 +11,7 @@ from passback.frame_store import read_frame
 from passback.records import SCORE_VERDICTS, SCORES
 from passback.stages.audit import count_outcomes, count_reasons, outcomes
 from passback.steps.validate import source_frames
-from passback.steps.work import open_work
+from passback.steps.work import FIRST_TASK, open_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,14 +40,18 @@ def record_failure(task_id: str, night: Night, error: Exception, *, clock: Calla
         return
     message = str(error) if isinstance(error, PassbackError) else f"{type(error).__name__} in {task_id}"
     try:
-        with open_work(night, say=lambda _: None, clock=clock) as work:
+        with open_work(FIRST_TASK, night, say=lambda _: None, clock=clock) as work:
             _close(work, task_id, message)
-    except PassbackError:
-        return
+    except Exception:  # noqa: BLE001 - whatever it is, it must not hide the other
+        # The failure that is being recorded is the one to tell of, not this.
+        logging.getLogger(__name__).warning("the failed run could not be recorded in the ledger")
 
 
 def _close(work: Work, task_id: str, message: str) -> None:
-    final = _outcomes_so_far(work, task_id)
+    try:
+        final = _outcomes_so_far(work, task_id)
+    except PassbackError:  # the steps before it have left nothing to count
+        final = SCORE_VERDICTS.empty()
     district = work.night.district.district
     if len(final):
         ledger.record_outcomes(work.writable, district, work.run_id, final)
@@ -58,7 +63,7 @@ def _close(work: Work, task_id: str, message: str) -> None:
         extracted=len(final),
         outcomes=count_outcomes(final),
         reasons=count_reasons(final),
-        requests=0,
+        requests=work.requests(),
         failed_task=task_id,
         message=message,
     )

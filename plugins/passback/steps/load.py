@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from passback import ledger
-from passback.oneroster import v1p1
+from passback.oneroster.facts import read_line_items
 from passback.stages.load import load
+from passback.steps.work import refuse_if_superseded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ def step(work: Work) -> dict[str, int | str]:
         work.say("nothing to write")
         return {"line_items": 0, "results": 0}
     with ledger.district_lock(work.writable, work.night.district.district):
+        refuse_if_superseded(work.writable, work.night, work.folder)
         counts = asyncio.run(_load(work, plan))
     work.note("load", requests=counts.requests)
     return {
@@ -70,16 +72,18 @@ async def _kept_categories(sis: Client, planned: pd.DataFrame, known: pd.DataFra
     """The categories that teachers changed in the SIS: they stay as they are set (RULES section 4).
 
     Returns:
-        By line item id, for those planned line items whose category in the SIS is not the one last sent.
+        By line item id, for those planned line items whose category in the SIS is none that we sent.
     """
     rewritten = planned[planned["action"].ne("create")]
-    # Where the answer to our own last change was lost, the SIS may hold either: that is no teacher's choice.
-    held_as_sent = known[known["state"].isin(["accepted", "confirmed"])]
-    sent = rewritten[["line_item_id"]].merge(held_as_sent[["line_item_id", "category_id"]], on="line_item_id")
-    listings = await asyncio.gather(
-        *(sis.line_items_of_class(name) for name in rewritten["sis_class_id"].unique())
+    ours = known[["line_item_id", "category_id", "accepted_category_id"]]
+    held = await read_line_items(sis, rewritten["sis_class_id"])
+    both = (
+        rewritten[["line_item_id"]]
+        .merge(ours, on="line_item_id")
+        .merge(held[["line_item_id", "category_id"]], on="line_item_id", suffixes=("", "_held"))
     )
-    held = v1p1.held_line_items(record for listing in listings for record in listing)
-    both = sent.merge(held[["line_item_id", "category_id"]], on="line_item_id", suffixes=("", "_held"))
-    kept = both[both["category_id_held"].ne(both["category_id"]) & both["category_id_held"].ne("")]
+    # Of a write whose answer was lost, the SIS may hold the category before it or after it: both are ours.
+    teachers = both["category_id_held"].ne(both["category_id"])
+    teachers &= both["category_id_held"].ne(both["accepted_category_id"]) & both["category_id_held"].ne("")
+    kept = both[teachers]
     return dict(zip(kept["line_item_id"], kept["category_id_held"], strict=True))

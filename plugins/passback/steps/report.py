@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from passback.frame_store import read_frame
+from passback.oneroster import line_item_id
 from passback.reasons import Outcome
 from passback.records import CHANGES
 from passback.report.summary import NOT_PASSED_COLUMNS, Report
 from passback.stages.audit import count_by_class, left_behind
 from passback.steps.validate import source_frames
-from passback.steps.work import mapping_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ def run_report(
             "classes": count_by_class(final, source["classes"]),
             "for_a_person": _for_a_person(work, final, source),
             "rule_set": work.suites.rule_set,
-            "mapping_file": mapping_hash(work.night),
+            "mapping_file": work.night.mapping_hash,
         },
         not_passed=_not_passed(final, source, texts),
         changes=read_frame(work.folder / "transform", CHANGES),
@@ -101,14 +101,26 @@ def _for_a_person(
 ) -> list[dict[str, Any]]:
     if work.night.classes or work.night.assessments:
         return []  # what the run did not look at is not missing
-    left = left_behind(work.known_line_items(), work.known_results(), final, source["assessments"])
+    of_sis = source["assessments"].merge(source["classes"].drop_duplicates("class_id"), on="class_id")
+    system = work.night.district.source.system
+    left = left_behind(
+        work.known_line_items(),
+        work.known_results(),
+        final,
+        alive={
+            line_item_id(system, assessment, sis_class)
+            for assessment, sis_class in zip(of_sis["assessment_id"], of_sis["sis_class_id"], strict=True)
+        },
+        since=work.night.district.effective_date.isoformat(),
+        zero_status=work.profile.zero_status,
+    )
     titled = left.merge(_class_titles(source), on="class_id", how="left").fillna({"class_title": ""})
     return [
         {
             "kind": row["kind"],
             "class_title": row["class_title"],
             "assessment_title": row["title"],
-            "scores": int(row["scores"]),
+            "scores": row["scores"],
             "sentence": _SENTENCES[row["kind"]],
         }
         for row in titled.to_dict("records")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from passback.frame_store import read_frame, write_frame
-from passback.oneroster.facts import read_facts
-from passback.records import SIS_FRAMES, SOURCE_FRAMES
-from passback.stages.extract import Scope, limit
-from passback.stages.validate import validate
+from passback.oneroster.facts import read_facts, read_line_items
+from passback.records import SIS_FRAMES, SIS_LINE_ITEMS, SOURCE_FRAMES
+from passback.rules.verdicts import PASSED
+from passback.stages.extract import Scope, limit, merge_copies
+from passback.stages.validate import judge_assessments, validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,9 +56,9 @@ def step(work: Work) -> dict[str, int | str]:
 
 
 def source_frames(work: Work) -> dict[str, pd.DataFrame]:
-    """The extracted frames, limited to what the run was asked to look at."""
+    """The extracted frames, limited to what the run was asked to look at, identical copies merged."""
     frames = {frame.name: read_frame(work.folder / "extract", frame) for frame in SOURCE_FRAMES}
-    return limit(frames, Scope(work.night.classes, work.night.assessments))
+    return merge_copies(limit(frames, Scope(work.night.classes, work.night.assessments)))
 
 
 async def _facts(
@@ -66,19 +67,29 @@ async def _facts(
     today = work.now().astimezone(ZoneInfo(work.night.district.timezone)).date()
     async with work.sis() as sis:
         work.say(f"asking {work.profile.title} for its categories, periods and rosters")
-        facts = await read_facts(sis, today=today, line_item_classes=_classes_to_look_into(source, known))
+        facts = await read_facts(sis, today=today)
+        classes = _classes_to_look_into(work, source, facts, known)
+        if classes:
+            work.say(f"asking {work.profile.title} what stands in {len(classes):,} gradebooks already")
+            facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(await read_line_items(sis, classes))
         return facts, sis.requests
 
 
-def _classes_to_look_into(source: dict[str, pd.DataFrame], known: pd.DataFrame) -> set[str]:
-    """The SIS classes in which a line item may be created, where a foreign one may stand already."""
-    held = known[known["state"].isin(["accepted", "confirmed"])]
-    new = source["assessments"].merge(
-        held[["assessment_id", "class_id"]].drop_duplicates(),
-        on=["assessment_id", "class_id"],
-        how="left",
-        indicator=True,
+def _classes_to_look_into(
+    work: Work, source: dict[str, pd.DataFrame], facts: dict[str, pd.DataFrame], known: pd.DataFrame
+) -> set[str]:
+    """The SIS classes in which this run creates a line item, where a foreign one may stand already."""
+    judged = judge_assessments(
+        source,
+        facts,
+        district=work.night.district,
+        suites=work.suites,
+        known_line_items=known,
+        now=work.now(),
     )
-    classes = new.loc[new["_merge"].eq("left_only"), ["class_id"]].drop_duplicates()
-    sis_classes = classes.merge(source["classes"], on="class_id")["sis_class_id"]
-    return set(sis_classes[sis_classes.ne("")])
+    passing = judged[judged["outcome"].eq(PASSED)]
+    held = known.loc[known["state"].eq("confirmed"), ["assessment_id", "sis_class_id"]]
+    new = passing.merge(
+        held.drop_duplicates(), on=["assessment_id", "sis_class_id"], how="left", indicator=True
+    )
+    return set(new.loc[new["_merge"].eq("left_only"), "sis_class_id"])

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from passback import connections, ledger, paths
-from passback.errors import ContractError
+from passback.errors import ContractError, SupersededError
 from passback.frame_store import open_folder, read_frame, read_json, write_json
-from passback.mapping.file import file_hash, mapping_path
+from passback.night import TASKS
 from passback.oneroster import Client, Limits, Retries
 from passback.reasons import DELIVERY_REASONS
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 # How long a request that the SIS may yet answer is tried again, before the task is.
 RETRIES: Final = Retries()
+
+_ASKING: Final = ("validate", "load")
+FIRST_TASK: Final = next(iter(TASKS))
 
 # The run's number where nothing is recorded: a preview, before the ledger knows of it.
 NOT_RECORDED: Final = 0
@@ -119,16 +122,24 @@ class Work:
             )
         return facts
 
+    def requests(self) -> int:
+        """The requests that the steps so far have sent to the SIS."""
+        notes = [read_json(self.folder, step) or {} for step in _ASKING]
+        return sum(int(note.get("requests", 0)) for note in notes)
+
     def now(self) -> datetime:
         """The instant this run judges by: when its scores were extracted, also when cleared days later."""
         return datetime.fromisoformat(self.noted("extract")["now"])
 
 
 @contextmanager
-def open_work(night: Night, *, say: Callable[[str], None], clock: Callable[[], datetime]) -> Iterator[Work]:
+def open_work(
+    task_id: str, night: Night, *, say: Callable[[str], None], clock: Callable[[], datetime]
+) -> Iterator[Work]:
     """Open what a step needs, and note in the ledger that the run is under way.
 
     Raises:
+        SupersededError: a later run has read the source since; this one may be begun anew, not gone on with.
         PassbackError: a connection or a suite is missing, or the ledger cannot be used.
     """
     suites = read_suites(paths.expectations(), night.district.sis.system)
@@ -139,13 +150,15 @@ def open_work(night: Night, *, say: Callable[[str], None], clock: Callable[[], d
     with _ledger(url, night) as connection:
         run_id = NOT_RECORDED
         if connection is not None and not night.preview:
+            if task_id != FIRST_TASK:
+                refuse_if_superseded(connection, night, folder)
             run_id = ledger.open_run(
                 connection,
                 district=night.district.district,
                 run_key=night.run_key,
                 mode=night.mode,
                 ordered_by=night.ordered_by,
-                mapping_hash=mapping_hash(night),
+                mapping_hash=night.mapping_hash,
                 rule_set=suites.rule_set,
                 reasons=(*_rule_reasons(night, suites), *DELIVERY_REASONS),
                 started_at=started_at,
@@ -162,6 +175,22 @@ def open_work(night: Night, *, say: Callable[[str], None], clock: Callable[[], d
         )
 
 
+def refuse_if_superseded(connection: ledger.Connection, night: Night, folder: ObjectStoragePath) -> None:
+    """Refuse to go on with a run when a later one has read the source since.
+
+    Raises:
+        SupersededError: it has: going on would put old scores in the place of newer ones.
+    """
+    last = ledger.last_extract(connection, night.district.district)
+    if last is not None and last["snapshot"] != str(folder / "extract"):
+        raise SupersededError(
+            "a later run of this district has read the source since; this one would send what is out of date",
+            where=f"{night.district.district}, run {night.run_key}",
+            mend="Leave this run as it is: the later one makes up for it. To repeat it all the same, clear it"
+            " from extract-scores on.",
+        )
+
+
 @contextmanager
 def _ledger(url: str, night: Night) -> Iterator[ledger.Connection | None]:
     """The ledger, made if it does not exist; for a preview read-only, and None if it does not exist."""
@@ -174,11 +203,6 @@ def _ledger(url: str, night: Night) -> Iterator[ledger.Connection | None]:
         # PostgreSQL itself sees to it that a preview writes nothing.
         connection.set_session(readonly=night.preview)
         yield connection
-
-
-def mapping_hash(night: Night) -> str:
-    """The hash of the mapping file that is in force."""
-    return file_hash(mapping_path(night.district.district))
 
 
 def _rule_reasons(night: Night, suites: Suites) -> tuple[Reason, ...]:
