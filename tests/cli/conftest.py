@@ -1,4 +1,7 @@
-"""The command as a person runs it: a process of its own, with a home of its own."""
+"""The command as a person runs it: a process of its own, with a home of its own.
+
+Where only the answer counts, the command runs in the tests' process: Airflow takes seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from passback import paths
+from passback import cli, paths
 
 Passback = Callable[..., subprocess.CompletedProcess[str]]
 
+DISPLAY = ("COLUMNS", "FORCE_COLOR", "NO_COLOR")
 COMMAND = (str(Path(sys.executable).with_name("passback")),)
 
 
@@ -23,7 +27,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW", "PASSBACK", "COLUMNS", "FORCE_COLOR", "NO_COLOR"))
+        if not name.startswith(("AIRFLOW", "PASSBACK", *DISPLAY))
     }
     return {
         **kept,
@@ -46,6 +50,42 @@ def passback(environment: dict[str, str]) -> Passback:
             timeout=60,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def airflow_imported() -> None:
+    """Airflow, set up by the session's variables and streams, not by a test's."""
+    from airflow.sdk import BaseHook  # noqa: F401, PLC0415 - it is the import that counts
+
+
+@pytest.fixture
+def passback_here(
+    airflow_imported: None,  # noqa: ARG001 - before the streams are turned aside
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Passback:
+    """Runs `passback` as the fixture `passback` does, but in this process, and in its Airflow home."""
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        code: int | str | None = 0
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["passback", *arguments])
+            for name in DISPLAY:
+                patch.delenv(name, raising=False)
+            for name, value in {"PASSBACK_STAGE": environment["PASSBACK_STAGE"], **variables}.items():
+                patch.setenv(name, value)
+            patch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")  # else `main` sets it for good
+            try:
+                cli.main()
+            except SystemExit as ended:
+                code = ended.code
+            sys.__stdout__.flush()  # type: ignore[union-attr]
+        told = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, int(code or 0), told.out, told.err)
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -39,9 +40,13 @@ def rows(file: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"), newline="")))
 
 
-def test_a_night_by_command(passback: Passback, mappings: Path, connections: dict[str, str]) -> None:
+def test_a_night_by_command_with_another_folder_of_mapping_files(
+    passback: Passback, mappings: Path, connections: dict[str, str]
+) -> None:
+    mapping = (mappings / "lakeview.yaml").rename(mappings / "hilltop.yaml")
+    mapping.write_text(mapping.read_text().replace("district: lakeview", "district: hilltop"))
     files = ("--mappings", str(mappings))
-    checked = passback(*files, "check", "lakeview", "--connect", "--json", **connections)
+    checked = passback(*files, "check", "hilltop", "--connect", "--json", **connections)
     assert checked.returncode == 0, checked.stdout
     findings = json.loads(checked.stdout)["districts"][0]["connections"]
     assert [found["check"] for found in findings] == [
@@ -51,12 +56,13 @@ def test_a_night_by_command(passback: Passback, mappings: Path, connections: dic
         "grading periods",
     ]
 
-    ran = passback(*files, "run", "lakeview", "--class", CLASS, **connections)
+    ran = passback(*files, "run", "hilltop", "--class", CLASS, **connections)
     assert ran.returncode == 0, ran.stderr
     assert "load-to-sis" in ran.stderr
 
     page = Path(re.search(r"^Report: (.+)$", ran.stdout, re.MULTILINE)[1])  # type: ignore[index]
     summary = json.loads(page.with_name("report.json").read_text())
+    assert summary["mapping_file"] == hashlib.sha256(mapping.read_bytes()).hexdigest()
     assert summary["extracted"] == sum(summary["outcomes"].values()) > 0
     assert f"{summary['outcomes']['sent']:,} scores sent." in ran.stdout
     results = [row for row in rows(page.with_name("changes.csv")) if row["kind"] == "result"]

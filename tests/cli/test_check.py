@@ -25,25 +25,25 @@ def test_good_files_pass(passback: Passback, mappings: Path) -> None:
     assert "lakeview  Lakeview Unified School District  otus → skyward" in done.stdout
 
 
-def test_a_problem_names_file_line_field_and_mend(passback: Passback, mappings: Path) -> None:
+def test_a_problem_names_file_line_field_and_mend(passback_here: Passback, mappings: Path) -> None:
     file = broken(mappings)
     line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("timezone"))
-    done = passback("--mappings", str(mappings), "check")
+    done = passback_here("--mappings", str(mappings), "check")
     assert done.returncode == 1
     assert f"{file}:{line}: timezone: " in done.stdout
     assert "What to do: Did you mean America/Los_Angeles" in done.stdout
     assert "lakeview  Lakeview" in done.stdout  # one bad file does not hide the others
 
 
-def test_one_district_is_checked_alone(passback: Passback, mappings: Path) -> None:
+def test_one_district_is_checked_alone(passback_here: Passback, mappings: Path) -> None:
     broken(mappings)
-    assert passback("--mappings", str(mappings), "check", "lakeview").returncode == 0
-    assert passback("--mappings", str(mappings), "check", "hilltop").returncode == 1
+    assert passback_here("--mappings", str(mappings), "check", "lakeview").returncode == 0
+    assert passback_here("--mappings", str(mappings), "check", "hilltop").returncode == 1
 
 
-def test_json_has_every_problem(passback: Passback, mappings: Path) -> None:
+def test_json_has_every_problem(passback_here: Passback, mappings: Path) -> None:
     file = broken(mappings)
-    done = passback("--mappings", str(mappings), "check", "--json")
+    done = passback_here("--mappings", str(mappings), "check", "--json")
     bad, good = json.loads(done.stdout)["districts"]
     assert good == {"district": "lakeview", "problems": [], "connections": []}
     assert bad["district"] == "hilltop"

@@ -96,8 +96,8 @@ def test_status_json_is_the_documented_form(passback: Passback, ledger_url: str)
 
 
 @pytest.mark.usefixtures("run_id")
-def test_status_shows_the_last_runs(passback: Passback, ledger_url: str) -> None:
-    first, *others = passback("status", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout.splitlines()
+def test_status_shows_the_last_runs(passback_here: Passback, ledger_url: str) -> None:
+    first, *others = passback_here("status", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout.splitlines()
     assert re.fullmatch(r"lakeview  \d{4}-\d\d-\d\d \d\d:\d\d  changes  good", first)
     assert others == [
         "    1 extracted: 1 rejected",
@@ -105,21 +105,23 @@ def test_status_shows_the_last_runs(passback: Passback, ledger_url: str) -> None
     ]
 
 
-def test_status_of_an_empty_ledger_says_how_to_begin(passback: Passback, ledger_url: str) -> None:
-    done = passback("status", "lakeview", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+def test_status_of_an_empty_ledger_says_how_to_begin(passback_here: Passback, ledger_url: str) -> None:
+    done = passback_here("status", "lakeview", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
     assert done.returncode == 0
     assert "passback run lakeview" in done.stdout
 
 
 @pytest.mark.usefixtures("run_id")
-def test_explain_tells_outcome_reason_and_what_to_do(passback: Passback, ledger_url: str) -> None:
+def test_explain_tells_outcome_reason_and_what_to_do(passback_here: Passback, ledger_url: str) -> None:
     of = ("--district", "lakeview", "--assessment", "a7", "--student", "S-1001")
-    text = passback("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout
+    text = passback_here("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout
     assert "class bio-1: rejected" in text
     assert "The due date lies in a closed period. (period.closed)" in text
     assert "the teacher: Move the due date." in text
     assert "never" in text
-    content = json.loads(passback("explain", *of, "--json", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout)
+    content = json.loads(
+        passback_here("explain", *of, "--json", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout
+    )
     assert content["student"] == "S-1001"
     (score,) = content["scores"]
     assert score["outcome"] == "rejected"
@@ -127,9 +129,9 @@ def test_explain_tells_outcome_reason_and_what_to_do(passback: Passback, ledger_
 
 
 @pytest.mark.usefixtures("run_id")
-def test_explain_says_what_it_means_that_nothing_is_known(passback: Passback, ledger_url: str) -> None:
+def test_explain_says_what_it_means_that_nothing_is_known(passback_here: Passback, ledger_url: str) -> None:
     of = ("-d", "lakeview", "-a", "a7", "-s", "nobody")
-    done = passback("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    done = passback_here("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
     assert done.returncode == 1
     assert "passback_ledger" in done.stdout
     assert "never assigned to this student" in done.stdout

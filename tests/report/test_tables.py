@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passback.report import tables
 from passback.report.tables import FORMULA_STARTS, csv_bytes
 
 
@@ -38,6 +39,14 @@ def test_lines_end_as_rfc_4180_says_and_excel_sees_utf_8() -> None:
 
 def test_null_is_an_empty_cell() -> None:
     assert cells(csv_bytes(pd.DataFrame({"a": ["x", None], "b": ["y", "z"]})))[2] == ["", "z"]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
+def test_a_table_written_in_parts_is_the_same_table(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = pd.DataFrame({"title": [f"=Müller {number}" for number in range(rows)], "code": "c"})
+    whole = csv_bytes(data)
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 2)
+    assert csv_bytes(data) == whole
 
 
 def test_a_table_without_rows_keeps_its_header() -> None:

@@ -36,6 +36,11 @@ def print_error(message: str) -> None:
     progress().print(f"error: {message}", style="red", soft_wrap=True, markup=False, highlight=False)
 
 
+def print_warning(message: str) -> None:
+    """Print a message on stderr, unfolded, that does not keep the command from its answer."""
+    progress().print(f"warning: {message}", style="yellow", soft_wrap=True, markup=False, highlight=False)
+
+
 def _console(file: TextIO | None) -> Console:
     console = Console(file=file, highlight=False)
     return console if console.is_terminal else Console(file=file, highlight=False, width=_PIPE_WIDTH)

@@ -31,6 +31,22 @@ def upgrade() -> None:
     output().print("The ledger is up to date.")
 
 
+def newest_run(district: str) -> dict[str, Any] | None:
+    """The district's newest run in the ledger, as `passback status --json` shows it; makes no tables.
+
+    Raises:
+        PassbackError: the ledger cannot be asked.
+    """
+    from passback import connections
+    from passback import ledger as database
+
+    url = connections.ledger_url()
+    if database.is_empty(url):
+        return None
+    with closing(database.connect(url)) as connection:
+        return next(iter(database.latest_runs(connection, district, 1)), None)
+
+
 @contextmanager
 def open_ledger() -> Iterator[Any]:
     """A connection to the ledger that `passback_ledger` names; its tables are made if it has none.

@@ -14,7 +14,7 @@ from rich.text import Text
 from passback.cli.console import output, print_error, progress
 from passback.cli.report import print_report
 from passback.errors import PassbackError
-from passback.mapping.file import read_district
+from passback.mapping.file import file_hash, mapping_path, read_mapping
 from passback.night import TASKS, Night
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def run(
     ] = None,
 ) -> None:
     """Carry a district's scores now, without Airflow: the same five steps as its DAG."""
+    file = mapping_path(district, context.obj)
     night = Night(
-        district=read_district(district, context.obj),
+        district=read_mapping(file),
+        mapping_hash=file_hash(file),
         run_key=f"cli__{datetime.now(UTC).isoformat()}",
         mode=mode,
         classes=tuple(classes or ()),

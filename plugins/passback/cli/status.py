@@ -36,7 +36,7 @@ def status(
         print_json({"runs": runs})
     elif runs:
         for run in runs:
-            for line in _lines(run):
+            for line in run_lines(run):
                 output().print(line, soft_wrap=True)
     else:
         whose = f"of {district} " if district else ""
@@ -45,8 +45,8 @@ def status(
         )
 
 
-def _lines(run: Mapping[str, Any]) -> Iterator[Text]:
-    """One run, line by line; soft-wrapped, so that its name can be copied."""
+def run_lines(run: Mapping[str, Any]) -> Iterator[Text]:
+    """One run as the ledger has it, line by line; soft-wrapped, so that its name can be copied."""
     state = Text(run["state"], style=_STATE_STYLES.get(run["state"], "yellow"))
     yield Text("  ").join(
         [Text(run["district"], style="bold"), Text(_began(run["started_at"])), Text(run["mode"]), state]

@@ -51,12 +51,12 @@ def _head(summary: Mapping[str, Any]) -> list[Text]:
     )
     head = [
         Text(summary["name"], style="bold"),
-        Text(" · ".join(fact for fact in facts if fact), style="dim"),
+        Text(" · ".join(facts), style="dim"),
         Text(),
-        Text(words.headline(summary), style="bold red" if summary["state"] == "failed" else "bold"),
+        Text(words.headline(summary), style="bold"),
         *(Text(sentence) for sentence in words.account(summary)),
     ]
-    if summary["state"] != "failed" and not words.adds_up(summary):
+    if not words.adds_up(summary):
         head.append(Text("The counts do not add up: do not trust this run.", style="bold red"))
     return head
 

@@ -38,8 +38,6 @@ def headline(summary: Mapping[str, Any]) -> str:
     """One line: did it work, and how much of it."""
     outcomes = summary["outcomes"]
     line_items = summary["written"]["line_items"]
-    if summary["state"] == "failed":
-        return "The run failed."
     if summary["mode"] == "preview":
         scores = _counted(outcomes["cancelled"], "score")
         return (
@@ -58,9 +56,6 @@ def account(summary: Mapping[str, Any]) -> list[str]:
     """Every extracted score accounted for, a sentence an outcome; outcomes of no score are left out."""
     outcomes = summary["outcomes"]
     sentences = [f"{_counted(summary['extracted'], 'score')} were looked at."]
-    if summary["state"] == "failed":
-        where = f" in {summary['failed_task']}" if summary["failed_task"] else ""
-        sentences.append(f"The run stopped{where}. {summary['message']}".strip())
     if outcomes["sent"]:
         sentences.append(f"{_number(outcomes['sent'])} went into the gradebook and were read back equal.")
     if line_items := summary["written"]["line_items"]:
@@ -97,17 +92,13 @@ def reasons_by_scores(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str
     )
 
 
-def local_time(instant: str | None, timezone: str) -> str:
-    """An ISO instant as the district reads it, such as `22 Nov 2026, 22:00 PST`; empty for none."""
-    if not instant:
-        return ""
+def local_time(instant: str, timezone: str) -> str:
+    """An ISO instant as the district reads it, such as `22 Nov 2026, 22:00 PST`."""
     return datetime.fromisoformat(instant).astimezone(ZoneInfo(timezone)).strftime("%-d %b %Y, %H:%M %Z")
 
 
-def duration(started_at: str | None, ended_at: str | None) -> str:
-    """How long a run took, such as `1 min 4 s`; empty while it runs."""
-    if not started_at or not ended_at:
-        return ""
+def duration(started_at: str, ended_at: str) -> str:
+    """How long a run took, such as `1 min 4 s`."""
     passed = datetime.fromisoformat(ended_at) - datetime.fromisoformat(started_at)
     minutes, seconds = divmod(round(passed.total_seconds()), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
