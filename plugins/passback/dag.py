@@ -185,8 +185,8 @@ Carries the scores of one district into its student information system. The dist
 
 * A failed task says in its last log line what to do. Mend the cause and **clear** the task: every task can be
   cleared and rerun, any number of times, with the same end state. Nothing is sent twice.
-* After a change in the SIS (a category added, a period opened), clear the newest run from **validate** on. An older
-  run is not gone on with, since it knows old scores: clear it from **extract-scores** on, or leave it.
+* After a change in the SIS (a category added, a period opened), clear the newest run from **validate** on.
+  An older run is not gone on with, for it knows old scores: clear it from **extract-scores** on, or leave it.
 * **Trigger with mode preview** to see what would be sent; nothing is written but the report.
 * `passback status`, `passback report` and `passback explain` say what became of a run and of each score.
 """

@@ -229,11 +229,11 @@ class _Delivery:
         """Write all rows; the keys of those that did not arrive."""
         try:
             async with asyncio.TaskGroup() as group:
-                helpers = [group.create_task(self._send()) for _ in range(self.sis.limits.connections)]
-                helpers.append(group.create_task(self._keep_books()))
+                workers = [group.create_task(self._send()) for _ in range(self.sis.limits.connections)]
+                workers.append(group.create_task(self._keep_books()))
                 await group.create_task(self._feed())
-                for helper in helpers:
-                    helper.cancel()
+                for worker in workers:
+                    worker.cancel()
         except ExceptionGroup as failures:  # one tells; the others were cancelled for it
             raise failures.exceptions[0] from None
         finally:
