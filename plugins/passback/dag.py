@@ -6,6 +6,7 @@ that runs one district's task builds that district's DAG alone.
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,8 +94,7 @@ def district_dag(district: District) -> DAG:
     """The DAG of one district."""
     with DAG(
         dag_id=district.district,
-        dag_display_name=district.name,
-        description=f"Scores from {district.source.system} to {district.sis.system}",
+        description=f"{district.name}: scores from {district.source.system} to {district.sis.system}",
         schedule=CronTriggerTimetable(district.schedule, timezone=district.timezone)
         if district.schedule
         else None,
@@ -147,8 +147,6 @@ def _night(district: str) -> Night:
 
 
 def _say(line: str) -> None:
-    import logging  # noqa: PLC0415
-
     logging.getLogger("passback").info(line)
 
 
