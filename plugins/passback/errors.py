@@ -24,6 +24,7 @@ __all__ = [  # noqa: RUF022 - grouped by what a task does with them
     "RetriableError",
     "UnavailableError",
     "BusyError",
+    "UnforeseenError",
 ]
 
 
@@ -119,3 +120,7 @@ class UnavailableError(RetriableError):
 
 class BusyError(RetriableError):
     """A system or a lock asked us to come back later."""
+
+
+class UnforeseenError(RetriableError):
+    """An error that is not Passback's own stopped a step; its text, which may quote a score, is left out."""

@@ -78,12 +78,12 @@ def read_frame(folder: ObjectStoragePath, frame: Frame) -> pd.DataFrame:
             where=str(path),
             mend="Clear the run from extract-scores on; an earlier step's files were removed.",
         ) from None
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError):
         raise ContractError(
             f"{frame.name} of this run does not have the columns this version of Passback expects",
             where=str(path),
             mend="Clear the run from extract-scores on; the files come from another version.",
-        ) from error
+        ) from None  # pandas quotes the value that does not fit
 
 
 def read_json(folder: ObjectStoragePath, name: str) -> dict[str, Any] | None:

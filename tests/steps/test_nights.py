@@ -19,6 +19,7 @@ from passback.errors import (
     SourceShrunkError,
     SupersededError,
     UnavailableError,
+    UnforeseenError,
 )
 from passback.night import TASKS
 from passback.oneroster import Retries
@@ -295,6 +296,25 @@ def test_a_step_that_finds_nothing_to_go_on_leaves_a_failed_run(lakeview: Lakevi
     with closing(ledger.connect(lakeview.ledger_url)) as connection:
         run = ledger.latest_runs(connection, "lakeview", 1)[0]
     assert (run["state"], run["failed_task"]) == ("failed", "load-to-sis")
+
+
+def test_an_error_that_is_not_ours_is_told_by_its_kind_and_place_alone(
+    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quoting(*_: object, **__: object) -> None:
+        raise ValueError("could not convert 'ninety of s11391'")
+
+    night = lakeview.night(**ONE_CLASS)
+    for task_id in ("extract-scores", "validate"):
+        lakeview.step(task_id, night)
+    monkeypatch.setattr("passback.steps.transform.transform", quoting)
+    with pytest.raises(UnforeseenError, match=r"ValueError at steps/transform\.py, line \d+") as raised:
+        lakeview.step("transform-to-oneroster", night)
+    assert raised.value.__suppress_context__
+    with closing(ledger.connect(lakeview.ledger_url)) as connection:
+        run = ledger.latest_runs(connection, "lakeview", 1)[0]
+    assert (run["state"], run["message"]) == ("failed", str(raised.value))
+    assert "s11391" not in run["message"]
 
 
 def test_a_night_without_anything_new_does_not_look_into_gradebooks(lakeview: Lakeview) -> None:

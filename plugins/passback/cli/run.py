@@ -6,7 +6,7 @@ from __future__ import annotations
 import getpass
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -16,9 +16,6 @@ from passback.cli.report import print_report
 from passback.errors import PassbackError
 from passback.mapping.file import file_hash, mapping_path, read_mapping
 from passback.night import TASKS, Night
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 INTERRUPTED = 130
 
@@ -78,12 +75,6 @@ def _take(task_id: str, night: Night) -> None:
     except PassbackError as error:
         print_error(f"{task_id}: {error}")
         raise typer.Exit(1) from None
-    except Exception as error:  # noqa: BLE001 - a message may hold a student's data: only the place is told
-        print_error(
-            f"{task_id}: {type(error).__name__} at {_place(error.__traceback__)}, a fault in Passback itself."
-            " What to do: report it with this line; run again when it is mended, nothing is sent twice."
-        )
-        raise typer.Exit(1) from None
     told = ", ".join(
         f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if isinstance(count, int)
     )
@@ -96,13 +87,3 @@ def _who() -> str:
         return f"{getpass.getuser()} (passback run)"
     except (KeyError, OSError):
         return "passback run"
-
-
-def _place(traceback: TracebackType | None) -> str:
-    """File and line an exception was raised at; nothing of the values there."""
-    place = "an unknown place"
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        place = f"{code.co_filename}:{traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return place

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
-from passback.errors import SupersededError
+from passback.errors import PassbackError, SupersededError, UnforeseenError
 from passback.steps.failure import record_failure
 from passback.steps.work import open_work
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from passback.night import Night
     from passback.steps.work import Work
 
+_PACKAGE: Final = Path(__file__).parents[1]
 _MODULES: Final = {
     "extract-scores": "extract",
     "validate": "validate",
@@ -56,6 +59,27 @@ def run(
             return step(work)
     except SupersededError:
         raise  # what the ledger knows of this run stays as it was
-    except Exception as error:
+    except PassbackError as error:
         record_failure(task_id, night, error, clock=clock)
         raise
+    except Exception as error:  # noqa: BLE001 - Airflow would log its text, and pandas quotes values
+        unforeseen = _unforeseen(error, task_id)
+        record_failure(task_id, night, unforeseen, clock=clock)
+        raise unforeseen from None
+
+
+def _unforeseen(error: Exception, task_id: str) -> UnforeseenError:
+    """What may be said of an error that is not ours: its kind, and where in Passback it came up."""
+    frames = [
+        frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(_PACKAGE)
+    ]
+    place = (
+        f"{Path(frames[-1].filename).relative_to(_PACKAGE)}, line {frames[-1].lineno}"
+        if frames
+        else "its start"
+    )
+    return UnforeseenError(
+        f"{type(error).__name__} at {place}, a fault in Passback itself or in the machine",
+        where=task_id,
+        mend="If it comes again, report it with this line; then clear the task. Nothing is sent twice.",
+    )

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from passback.steps.work import Work
 
 
-def record_failure(task_id: str, night: Night, error: Exception, *, clock: Callable[[], datetime]) -> None:
+def record_failure(
+    task_id: str, night: Night, error: PassbackError, *, clock: Callable[[], datetime]
+) -> None:
     """Close a run as failed, with an outcome for every score that was extracted.
 
     What was accepted but not read back counts as failed, what was not reached as cancelled. Does nothing
@@ -33,15 +35,14 @@ def record_failure(task_id: str, night: Night, error: Exception, *, clock: Calla
     Args:
         task_id: The task that failed.
         night: The run.
-        error: Why; the text of an error that is not ours is not kept, for it may hold a student's data.
+        error: Why.
         clock: The present instant, UTC.
     """
     if night.preview:
         return
-    message = str(error) if isinstance(error, PassbackError) else f"{type(error).__name__} in {task_id}"
     try:
         with open_work(FIRST_TASK, night, say=lambda _: None, clock=clock) as work:
-            _close(work, task_id, message)
+            _close(work, task_id, str(error))
     except Exception:  # noqa: BLE001 - whatever it is, it must not hide the other
         # The failure that is being recorded is the one to tell of, not this.
         logging.getLogger(__name__).warning("the failed run could not be recorded in the ledger")
