@@ -49,6 +49,7 @@ def results(scores: int) -> pd.DataFrame:
             "score": (student % 101).astype("float64"),
             "score_status": "graded",
             "score_date": "2026-11-22",
+            "mark": "",
             "action": "create",
         }
     )

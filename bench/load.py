@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include")]
 
 from passback import ledger  # noqa: E402 - runs from a checkout that is not installed too
 from passback.connections import Endpoint  # noqa: E402
-from passback.oneroster import Client, Limits, line_item_id, result_id, v1p1  # noqa: E402
+from passback.oneroster import Client, Limits, Services, line_item_id, result_id, v1p1  # noqa: E402
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN  # noqa: E402
 from passback.sis import profile_of  # noqa: E402
 from passback.stages.load import load  # noqa: E402
@@ -110,6 +110,7 @@ def plan(results: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         score=[float(number % 101) for number in range(results)],
         score_status="fully graded",
         score_date="2026-11-21",
+        mark="",
     )
     return LINE_ITEM_PLAN.conform(line_items), RESULT_PLAN.conform(scores)
 
@@ -129,8 +130,9 @@ async def bare(url: str, results: pd.DataFrame, connections: int) -> float:
             score=row.score,
             score_status=row.score_status,
             score_date=row.score_date,
+            comment="",
             modified=now,
-            base_url=base,
+            services=Services(base, base),
         )
         bodies.append((f"{base}/results/{sourced_id}", {"result": body}))
     waiting = iter(bodies)
@@ -177,6 +179,8 @@ async def loaded(
                 known_line_items=ledger.known_line_items(connection, DISTRICT),
                 known_results=ledger.known_results(connection, DISTRICT),
                 kept_categories={},
+                schools={},
+                late_and_missing="none",
                 clock=lambda: datetime.now(UTC),
                 progress=lambda _counts: None,
             )

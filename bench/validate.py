@@ -1,6 +1,7 @@
-"""How fast validation is: `python bench/validate.py [SCORES ...]` judges that many made-up scores.
+"""How fast validation is: `python bench/validate.py [SIS] [SCORES ...]` judges that many made-up scores.
 
-A tenth of the assessments is refused; of the rest's scores about a fifth does not pass.
+A tenth of the assessments is refused; of the rest's scores about a fifth does not pass. Without a SIS it is
+Skyward; categories are those of the whole district and, for every class, the same once more.
 """
 
 from __future__ import annotations
@@ -9,20 +10,28 @@ import resource
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
-from passback import paths, records
+from passback import ledger, paths, records
+from passback.mapping.model import District, Sis, Source
 from passback.rules.suites import read_suites
-from passback.sis import profile_of
+from passback.sis import PROFILES
 from passback.stages.validate import validate
 
 NOW = datetime(2026, 11, 20, 6, tzinfo=UTC)
 STUDENTS_A_CLASS = 30
 ASSESSMENTS_A_CLASS = 40
 STANDARDS_BASED = 0.1
+SAID_BY_CANVAS = (
+    "sync_on",
+    "course_published",
+    "published",
+    "whole_section",
+    "due_uniform",
+    "period_closed",
+)
 
 
 def district(scores: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
@@ -51,6 +60,9 @@ def district(scores: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFra
         assigned_at=assigned,
         due_at=assigned + timedelta(days=7),
         modified_at=assigned,
+        **dict.fromkeys(SAID_BY_CANVAS),
+        group_sis_id="",
+        group_term_id="",
     )
     rows = assessments[["assessment_id", "class_id", "due_at"]].loc[
         np.repeat(np.arange(count), STUDENTS_A_CLASS)
@@ -65,6 +77,7 @@ def district(scores: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFra
         status=status,
         points=np.where(status == "graded", random.integers(0, 201, len(rows)) / 2, np.nan),
         points_text="",
+        mark="",
         scored_at=rows["due_at"] + pd.to_timedelta(random.integers(0, 86400 * 5, len(rows)), unit="s"),
         modified_at=rows["due_at"],
     )
@@ -93,14 +106,23 @@ def district(scores: int) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFra
     periods = pd.DataFrame(
         {"period_id": ["q1", "q2"], "title": ["Q1", "Q2"], "closed": [True, False]}
     ).assign(start_date=["2026-08-01", "2026-10-10"], end_date=["2026-10-09", "2026-12-20"])
+    categories = pd.DataFrame({"category_id": ["g1", "g2"], "title": ["Quiz", "Test"]}).assign(
+        code="", term_id="", term_start="", term_end=""
+    )
     facts = {
         "sis_categories": records.SIS_CATEGORIES.conform(
-            pd.DataFrame({"category_id": ["g1", "g2"], "title": ["Quiz", "Test"], "sis_class_id": ""})
+            categories.merge(
+                pd.DataFrame({"sis_class_id": ["", *source["classes"]["sis_class_id"]]}), how="cross"
+            )
         ),
         "sis_periods": records.SIS_PERIODS.conform(
             periods.merge(source["classes"][["sis_class_id"]], how="cross")
         ),
-        "sis_classes": records.SIS_CLASSES.conform(source["classes"][["sis_class_id"]]),
+        "sis_classes": records.SIS_CLASSES.conform(
+            source["classes"][["sis_class_id"]].assign(
+                title="", school_id="", gradebook="unlinked", master_schedule=True
+            )
+        ),
         "sis_enrollments": records.SIS_ENROLLMENTS.conform(
             pd.DataFrame(
                 {"sis_class_id": "k-" + enrolled["class_id"], "sis_student_id": "p-" + enrolled["student_id"]}
@@ -115,25 +137,30 @@ def main() -> None:
     """Print seconds and memory for each number of scores."""
     import great_expectations  # noqa: F401, PLC0415 - its import is not what is measured
 
-    lakeview = SimpleNamespace(
+    numbers = [int(text) for text in sys.argv[1:] if text.isdigit()] or [100_000, 1_000_000]
+    sis = next((text for text in sys.argv[1:] if text in PROFILES), "skyward")
+    lakeview = District.model_construct(
         timezone="America/Los_Angeles",
         effective_date=date(2026, 8, 1),
         categories={"Quiz": "Quiz", "Test": "Test", "Homework": "Quiz"},
         rules={},
-        source=SimpleNamespace(system="otus"),
+        source=Source.model_construct(system="otus"),
+        sis=Sis.model_construct(system=sis),
     )
-    suites = read_suites(paths.expectations(), "skyward")
-    for scores in [int(text) for text in sys.argv[1:]] or [100_000, 1_000_000]:
+    suites = read_suites(paths.expectations(), sis)
+    for scores in numbers:
         source, facts = district(scores)
         begun, worked = time.perf_counter(), time.process_time()
         verdicts = validate(
             source,
             facts,
-            district=lakeview,  # type: ignore[arg-type]
+            district=lakeview,
             suites=suites,
-            profile=profile_of("skyward"),
+            profile=PROFILES[sis],
             known_line_items=pd.DataFrame({"line_item_id": pd.Series(dtype="str")}),
+            known_results=ledger.no_results(),
             now=NOW,
+            everything=False,
         )
         seconds, processor = time.perf_counter() - begun, time.process_time() - worked
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -20,7 +20,7 @@ from stack import postgres as embedded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from district import Lakeview
+    from district import SampleDistrict
     from passback.ledger import Connection
     from stack.postgres import Postgres
 
@@ -118,10 +118,10 @@ def sandbox(running_sandbox: SandboxProcess) -> SandboxProcess:
 @pytest.fixture
 def lakeview(
     sandbox: SandboxProcess, ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Lakeview:
+) -> SampleDistrict:
     """The sample district with a sandbox and a ledger of its own."""
-    from district import Lakeview, environment  # noqa: PLC0415 - as above
+    from district import SampleDistrict, environment  # noqa: PLC0415 - as above
 
     for name, value in environment(sandbox, ledger_url, tmp_path / "stage").items():
         monkeypatch.setenv(name, value)
-    return Lakeview(sandbox, ledger_url, tmp_path / "stage")
+    return SampleDistrict(sandbox, ledger_url, tmp_path / "stage")

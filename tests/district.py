@@ -1,4 +1,4 @@
-"""The sample district against a sandbox of its own, as a person with a laptop would run it."""
+"""A sample district against a sandbox of its own, as a person with a laptop would run it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from passback import steps
@@ -23,22 +22,22 @@ if TYPE_CHECKING:
 ZONE = ZoneInfo("America/Los_Angeles")
 
 
-def environment(sandbox: SandboxProcess, ledger_url: str, stage: Path) -> dict[str, str]:
-    """What the sample district needs to be set, connections and all."""
-    info, parts = sandbox.info(), urlsplit(sandbox.url)
-    address = {"conn_type": "http", "host": parts.hostname, "port": parts.port}
-    sis = {"login": info["sis"]["client_id"], "password": info["sis"]["client_secret"]}
+def environment(
+    sandbox: SandboxProcess, ledger_url: str, stage: Path, district: str = "lakeview"
+) -> dict[str, str]:
+    """What a sample district needs to be set, connections and all."""
+    offered, mapping = sandbox.info()["connections"], read_district(district)
     return {
-        "AIRFLOW_CONN_LAKEVIEW_OTUS": json.dumps(address | {"password": info["feed"]["token"]}),
-        "AIRFLOW_CONN_LAKEVIEW_SKYWARD": json.dumps(address | sis),
+        f"AIRFLOW_CONN_{mapping.source.connection.upper()}": json.dumps(offered["source"]),
+        f"AIRFLOW_CONN_{mapping.sis.connection.upper()}": json.dumps(offered["sis"]),
         "AIRFLOW_CONN_PASSBACK_LEDGER": ledger_url,
         "PASSBACK_STAGE": stage.as_uri(),
     }
 
 
 @dataclass
-class Lakeview:
-    """The sample district; `said` is all that its steps told, `returned` all that they gave back."""
+class SampleDistrict:
+    """A sample district; `said` is all that its steps told, `returned` all that they gave back."""
 
     sandbox: SandboxProcess
     ledger_url: str
@@ -47,12 +46,13 @@ class Lakeview:
     said: list[str] = field(default_factory=list)
     returned: list[dict[str, Any]] = field(default_factory=list)
     nights: int = 0
+    name: str = "lakeview"
 
     def night(self, run_key: str = "", **changes: Any) -> Night:
         """A run; the next one unless its key is given."""
         self.nights += not run_key
         return Night(
-            read_district("lakeview"), "sha256 of its file", run_key or f"test__{self.nights}", **changes
+            read_district(self.name), "sha256 of its file", run_key or f"test__{self.nights}", **changes
         )
 
     def step(self, task_id: str, night: Night) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class SandboxProcess:
         self.state = state
         self._options = options
         self._token = ""
+        self._sis: dict[str, Any] = {}
         self._start(options)
 
     def _start(self, options: dict[str, Any]) -> None:
@@ -169,22 +170,29 @@ class SandboxProcess:
 
     def new_token(self, **form: str) -> Reply:
         """A request to the token endpoint with the right credentials; all scopes unless `scope` is given."""
-        sis = self.info()["sis"]
-        pair = f"{quote_plus(sis['client_id'])}:{quote_plus(sis['client_secret'])}"
+        info = self.info()
+        sis, extra = info["sis"], info["connections"]["sis"]["extra"]
         fields = {"grant_type": "client_credentials", "scope": " ".join(sis["scopes"])} | form
-        headers = {
-            "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if extra["token_auth"] == "body":
+            fields = {name: sis[name] for name in ("client_id", "client_secret")} | fields
+        else:
+            pair = f"{quote_plus(sis['client_id'])}:{quote_plus(sis['client_secret'])}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         return request("POST", sis["token_url"], urlencode(fields), headers)
 
     def sis(self, method: str, path: str, body: Any = None, *, token: str = "") -> Reply:
         """A request to the SIS (`path` below its base), with a token that it fetches once."""
+        if not self._sis:
+            self._sis = self.info()["sis"]
         if not token:
             self._token = self._token or self.new_token().json["access_token"]
             token = self._token
-        url = f"{self.url}/ims/oneroster/v1p1{path}"
-        return request(method, url, body, {"Authorization": f"Bearer {token}"})
+        gradebook = {"categories", "lineItems", "results", "scoreScales"} & set(
+            urlsplit(path).path.split("/")
+        )
+        base = urlsplit(self._sis["gradebook_url" if gradebook else "base_url"]).path
+        return request(method, self.url + base + path, body, {"Authorization": f"Bearer {token}"})
 
 
 @contextmanager
@@ -193,7 +201,8 @@ def start_sandbox(state: Path, **options: Any) -> Iterator[SandboxProcess]:
 
     Args:
         state: The folder of its state; a second start on it goes on where the first ended.
-        **options: Options of `python -m sandbox`: `port`, `today="2026-03-02"`, `reset=True`.
+        **options: Options of `python -m sandbox`: `lms="canvas"`, `sis="aspen"`, `modules="AAA"`, `port`,
+            `today="2026-03-02"`, `reset=True`.
     """
     process = SandboxProcess(state, options)
     try:

@@ -6,10 +6,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sandbox_process import SandboxProcess
+    from sandbox_process import Reply, SandboxProcess
 
 CLASS = "1001.0.01"
-OTHER_CLASS = "1002.0.01"
+OTHER_CLASS = "1001.0.02"
 STUDENT = "90011391"  # of CLASS, not of OTHER_CLASS
 STAMP = {"status": "active", "dateLastModified": "2026-01-01T00:00:00.000Z"}
 
@@ -51,6 +51,20 @@ def result(sourced_id: str = "r-1", **changes: Any) -> dict[str, Any]:
         "scoreDate": "2026-11-22",
     }
     return {"result": without_ellipsis(record | changes)}
+
+
+def code_minor(reply: Reply) -> str:
+    """The code of an error that the SIS answers."""
+    (field,) = reply.json["imsx_CodeMinor"]["imsx_codeMinorField"]
+    found: str = field["imsx_codeMinorFieldValue"]
+    return found
+
+
+def refusal(reply: Reply) -> str:
+    """What the SIS says about a record that it refuses."""
+    assert (reply.status, code_minor(reply)) == (422, "invaliddata"), reply.text
+    description: str = reply.json["imsx_description"]
+    return description
 
 
 def without_ellipsis(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""A sandbox on loopback: an Otus feed and a Skyward SIS, seeded from real scores. See README.md."""
+"""A sandbox on loopback: a learning platform and a SIS, seeded from real scores. See README.md."""

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request, Response
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route as Served
 
-from sandbox import control, feed, skyward, tokens
+from sandbox import control, service, tokens
 from sandbox.exchange import Answer, Call, RefusedError, Route, Sandbox, dumps
 from sandbox.faults import Fault, take
 from sandbox.oneroster import status_info
-from sandbox.store import instant, transaction
+from sandbox.platforms import PLATFORMS
+from sandbox.siss import SISS
+from sandbox.store import instant, setting, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from starlette.requests import Request
+
 _HTML = (
     "<!DOCTYPE html><html><head><title>Service</title></head><body><h1>Please try again</h1></body></html>"
 )
-_NO_CONTENT = 204
 
 
 class Broken(Response):
@@ -46,7 +54,7 @@ class Broken(Response):
 
 
 def _response(answer: Answer) -> Response:
-    media_type = None if answer.status == _NO_CONTENT else "application/json"
+    media_type = "application/json" if answer.body else None
     return Response(answer.body, answer.status, headers=answer.headers, media_type=media_type)
 
 
@@ -91,6 +99,8 @@ def _afterwards(fault: Fault, answer: Answer, side: str) -> Response:
 def _spoilt_listing(kind: str, body: str) -> str:
     """A listing without items, or with a first item that lacks what identifies it."""
     listing = json.loads(body)
+    if isinstance(listing, list):
+        return _spoilt_listing(kind, dumps({"items": listing}))[len('{"items":') : -1]
     if kind == "empty" and "total" in listing:
         listing |= {"total": 0, "next": None}
     for name, value in listing.items():
@@ -102,7 +112,15 @@ def _spoilt_listing(kind: str, body: str) -> str:
     return dumps(listing)
 
 
-def _record(route: Route, call: Call, status: int, fault: Fault | None, *, stored: bool) -> None:
+def _record(
+    route: Route,
+    call: Call,
+    status: int,
+    fault: Fault | None,
+    *,
+    stored: bool,
+    written: tuple[str, ...] = (),
+) -> None:
     """Count a request, and put a write on the log, inside the caller's transaction."""
     connection = call.sandbox.connection
     if route.side != "control":
@@ -112,19 +130,14 @@ def _record(route: Route, call: Call, status: int, fault: Fault | None, *, store
             (route.method, route.path),
         )
     if route.kind:
-        at = instant(call.sandbox.clock.tick())
-        connection.execute(
+        at, cause = instant(call.sandbox.clock.tick()), fault.kind if fault else None
+        connection.executemany(
             "INSERT INTO writes (method, kind, sourced_id, status, fault, stored, at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                route.method,
-                route.kind,
-                call.parameters["sourced_id"],
-                status,
-                fault.kind if fault else None,
-                stored,
-                at,
-            ),
+            [
+                (route.method, route.kind, sourced_id, status, cause, stored, at)
+                for sourced_id in written or (call.parameters.get("sourced_id", ""),)
+            ],
         )
 
 
@@ -139,7 +152,7 @@ def perform(route: Route, call: Call, fault: Fault | None = None) -> Answer:
             answer = route.action(call)
             if fault is not None and fault.kind == "store-nothing":
                 raise RefusedError(answer)  # noqa: TRY301 - leaving the block undoes what was done
-            _record(route, call, answer.status, fault, stored=True)
+            _record(route, call, answer.status, fault, stored=True, written=answer.written)
     except RefusedError as refusal:
         with transaction(connection):
             _record(route, call, refusal.answer.status, fault, stored=False)
@@ -151,6 +164,12 @@ def endpoint(sandbox: Sandbox, route: Route) -> Callable[[Request], Awaitable[Re
     """What serves a route."""
 
     async def serve(request: Request) -> Response:
+        response = await served(request)
+        skew = setting(sandbox.connection, "clock_skew_seconds", 0) if route.side in {"sis", "token"} else 0
+        response.headers["Date"] = formatdate(time.time() + skew, usegmt=True)
+        return response
+
+    async def served(request: Request) -> Response:
         body = await request.body()
         call = Call(
             sandbox=sandbox,
@@ -178,9 +197,18 @@ def endpoint(sandbox: Sandbox, route: Route) -> Callable[[Request], Awaitable[Re
     return serve
 
 
-def application(sandbox: Sandbox) -> FastAPI:
+def _no_such_route(_: Request, error: Exception) -> Response:
+    """Outside all systems: 404, or 405 for a path that takes other methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+
+
+def application(sandbox: Sandbox) -> Starlette:
     """The whole sandbox as one ASGI application."""
-    app = FastAPI(title="Passback sandbox", docs_url=None, redoc_url=None, openapi_url=None)
-    for route in (*skyward.ROUTES, *tokens.ROUTES, *feed.ROUTES, *control.ROUTES):
-        app.add_route(route.path, endpoint(sandbox, route), methods=[route.method])
-    return app
+    sis, platform = SISS[sandbox.sis], PLATFORMS[sandbox.lms]
+    served = (*service.routes(sis), *tokens.routes(sis), *platform.routes, *control.ROUTES)
+    return Starlette(
+        routes=[Served(route.path, endpoint(sandbox, route), methods=[route.method]) for route in served],
+        exception_handlers={HTTPException: _no_such_route},
+    )

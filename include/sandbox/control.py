@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox import faults, feed, seed, skyward
-from sandbox.exchange import Action, Answer, Call, Route, answer, object_of, refused
-from sandbox.oneroster import BASE, exists
+from sandbox import faults, feed, seed, seed_sis, service
+from sandbox.exchange import Action, Answer, Call, Route, answer, connection_to, object_of, refused
+from sandbox.oneroster import exists
+from sandbox.platforms import PLATFORMS
+from sandbox.seeding import seed as seed_afresh
+from sandbox.siss import SISS
 from sandbox.store import keep_settings, settings
-from sandbox.tokens import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sandbox.sis import Sis
 
 _WRITES_AT_ONCE: Final = 10_000
 
@@ -33,16 +37,22 @@ def health(_: Call) -> Answer:
     return answer({"status": "ok"})
 
 
+def _moved(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
 def info(call: Call) -> Answer:
     """GET /control/info: dates, periods, addresses and the demo's credentials."""
     kept = settings(call.sandbox.connection)
     base_url = call.sandbox.base_url
+    sis, platform = SISS[call.sandbox.sis], PLATFORMS[call.sandbox.lms]
+    address = {"system": call.sandbox.lms, **platform.address(call)}
     periods = [
         {
             "id": period["sourcedId"],
             "title": period["title"],
             "start_date": period["startDate"],
-            "end_date": period["endDate"],
+            "end_date": _moved(period["endDate"], -sis.ends_after_days),
             "status": period["metadata"]["gradebookStatus"],
         }
         for period in _sis_records(call, "academicSession")
@@ -56,27 +66,63 @@ def info(call: Call) -> Answer:
             "day_0": kept["day_0"],
             "seeded_at": kept["seeded_at"],
             "periods": periods,
-            "feed": {"base_url": f"{base_url}/feed/v1", "token": kept["feed_token"]},
+            "modules": kept["modules"],
+            "lms": address,
+            "feed": address,
             "sis": {
-                "base_url": f"{base_url}{BASE}",
-                "token_url": f"{base_url}/token",
+                "system": sis.name,
+                "base_url": f"{base_url}{sis.rostering}",
+                "gradebook_url": f"{base_url}{sis.gradebook}",
+                "token_url": f"{base_url}{sis.token_path}",
                 "client_id": kept["client_id"],
                 "client_secret": kept["client_secret"],
                 "token_seconds": kept["token_seconds"],
-                "scopes": list(SCOPES),
+                "scopes": list(sis.scopes),
+                "settings": {name: kept[name] for name in ("clock_skew_seconds", *sis.settings)},
             },
+            "connections": {"source": platform.connection(call), "sis": _sis_connection(call, sis)},
         }
     )
 
 
+def _sis_connection(call: Call, sis: Sis) -> dict[str, Any]:
+    """The Airflow connection to the SIS."""
+    kept, base_url = settings(call.sandbox.connection), call.sandbox.base_url
+    extra = {
+        "token_url": f"{base_url}{sis.token_path}",
+        "token_auth": "basic" if "basic" in sis.token_forms else "body",
+        "scope": " ".join(sis.scopes),
+    }
+    if sis.gradebook != sis.rostering:
+        extra["gradebook_path"] = sis.gradebook
+    return connection_to(
+        base_url + sis.rostering, login=kept["client_id"], password=kept["client_secret"], **extra
+    )
+
+
+def _check_permissions(value: Any, known: dict[str, list[str]]) -> None:
+    """Refuse permissions of areas or kinds that do not exist."""
+    for area, granted in value.items() if isinstance(value, dict) else [("permissions", None)]:
+        if area not in known or not isinstance(granted, list) or set(granted) - {"read", "update"}:
+            raise refused(422, 'permissions is {area: ["read", "update"]}.', areas=sorted(known))
+
+
 def change_settings(call: Call) -> Answer:
-    """PATCH /control/settings: credentials and how long a token lasts."""
+    """PATCH /control/settings: credentials, how long a token lasts, the SIS's clock and its own settings."""
     body = object_of(call.body)
-    _only(body, ("client_id", "client_secret", "feed_token", "token_seconds"))
+    types = {"client_id": str, "client_secret": str, "feed_token": str, "token_seconds": int}
+    types |= {name: type(value) for name, value in SISS[call.sandbox.sis].settings.items()}
+    _only(body, (*types, "clock_skew_seconds"))
     for name, value in body.items():
-        wanted = int if name == "token_seconds" else str
-        if not isinstance(value, wanted) or isinstance(value, bool) or not value:
-            raise refused(422, f"{name} is empty or of the wrong type.")
+        wanted = types.get(name, int)
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise refused(422, f"{name} is of the wrong type.")
+        if not value and wanted is not bool and name != "clock_skew_seconds":
+            raise refused(422, f"{name} is empty.")
+    if "permissions" in body:
+        known = SISS[call.sandbox.sis].settings["permissions"]
+        _check_permissions(body["permissions"], known)
+        body["permissions"] = settings(call.sandbox.connection)["permissions"] | body["permissions"]
     keep_settings(call.sandbox.connection, **body)
     return answer(body)
 
@@ -91,7 +137,7 @@ def reset(call: Call) -> Answer:
     except (TypeError, ValueError):
         raise refused(422, "today is not a date such as 2026-11-22.") from None
     call.sandbox.faults.clear()
-    seed.seed(call.sandbox.connection, today, call.sandbox.clock.tick())
+    seed_afresh(call.sandbox.connection, today, call.sandbox.clock.tick())
     return info(call)
 
 
@@ -247,47 +293,97 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 
 def _remove_class(call: Call, class_id: str) -> None:
-    skyward.remove(call.sandbox.connection, "class", class_id)
+    service.remove(call.sandbox.connection, "class", class_id)
     call.sandbox.connection.execute(
         "DELETE FROM sis_records WHERE kind = 'enrollment' AND class_id = ?", (class_id,)
     )
 
 
+def _dates(body: dict[str, Any]) -> dict[str, str]:
+    """The first day of an enrollment and the first day after it, as far as they are given."""
+    given = {}
+    for name, field in (("begin_date", "beginDate"), ("end_date", "endDate")):
+        if body.get(name) is not None:
+            try:
+                given[field] = date.fromisoformat(body[name]).isoformat()
+            except (TypeError, ValueError):
+                raise refused(422, f"{name} is not a date such as 2026-11-22.") from None
+    return given
+
+
+def _school_of(call: Call, class_id: str) -> str:
+    record = _sis_record(call, "class", class_id)
+    return str(record["school"]["sourcedId"]) if record else ""
+
+
 def change_roster(call: Call) -> Answer:
     """POST /control/roster {"action", "class_id", …}: enroll, drop, add-class or remove-class, by SIS ids."""
     body = object_of(call.body)
-    _only(body, ("action", "class_id", "student_id", "title"))
-    connection = call.sandbox.connection
+    _only(body, ("action", "class_id", "student_id", "title", "begin_date", "end_date"))
+    connection, sis = call.sandbox.connection, SISS[call.sandbox.sis]
     class_id, action = _text(body, "class_id"), body.get("action")
-    stamp = {"status": "active", "dateLastModified": skyward.now(call)}
+    stamp = {"status": "active", "dateLastModified": service.now(call)}
     if action == "add-class":
-        seed.put_sis_record(
-            connection, seed.class_record(class_id, body.get("title") or class_id, "1001", stamp)
+        seed_sis.put_sis_record(
+            connection, seed_sis.class_record(sis, class_id, body.get("title") or class_id, "1001", stamp)
         )
     elif action in {"remove-class", "enroll", "drop"} and not exists(connection, "class", class_id):
         raise refused(404, "The SIS has no such class.")
     elif action == "remove-class":
         _remove_class(call, class_id)
     elif action in {"enroll", "drop"}:
-        student_id = _text(body, "student_id")
-        enrolled = seed.enrollment(class_id, student_id, "student", stamp)
+        student_id, school = _text(body, "student_id"), _school_of(call, class_id)
+        enrolled = seed_sis.enrollment(sis, class_id, student_id, "student", stamp, school)
+        enrolled.record.update(_dates(body))
         if action == "drop":
-            skyward.remove(connection, "enrollment", enrolled.record["sourcedId"])
+            service.remove(connection, "enrollment", enrolled.record["sourcedId"])
         else:
             if not exists(connection, "user", student_id):
-                seed.put_sis_record(connection, seed.user_record(student_id, "student", "Student", stamp))
-            seed.put_sis_record(connection, enrolled)
+                user = seed_sis.user_record(sis, student_id, "student", stamp, school)
+                seed_sis.put_sis_record(connection, user)
+            seed_sis.put_sis_record(connection, enrolled)
     else:
         raise refused(422, "action is one of enroll, drop, add-class, remove-class.")
     return answer({"done": action})
 
 
+def change_enrollment(call: Call) -> Answer:
+    """PATCH /control/roster {"class_id", "student_id", …}: begin_date, end_date, status of an enrollment."""
+    body = object_of(call.body)
+    _only(body, ("class_id", "student_id", "begin_date", "end_date", "status"))
+    class_id, student_id = _text(body, "class_id"), _text(body, "student_id")
+    record = _sis_record(call, "enrollment", f"{class_id}-{student_id}")
+    if record is None:
+        raise refused(404, "The SIS has no such enrollment.")
+    if body.get("status", "active") not in {"active", "tobedeleted"}:
+        raise refused(422, "status is active or tobedeleted.")
+    fields = {"begin_date": "beginDate", "end_date": "endDate"}
+    for name, field in fields.items():
+        if name in body:
+            record.pop(field, None)
+    record |= _dates(body) | {"status": body.get("status", record["status"])}
+    record["dateLastModified"] = service.now(call)
+    seed_sis.put_sis_record(
+        call.sandbox.connection,
+        seed_sis.SisRecord("enrollment", record, record["role"], class_id, student_id),
+    )
+    return answer(record)
+
+
 def put_category(call: Call) -> Answer:
-    """PUT /control/sis/categories/{id} {"title": …}."""
-    sourced_id, title = call.parameters["sourced_id"], _text(object_of(call.body), "title")
-    stamp = {"status": "active", "dateLastModified": skyward.now(call)}
-    found = seed.category_record(sourced_id, title, stamp)
-    seed.put_sis_record(call.sandbox.connection, found)
+    """PUT /control/sis/categories/{id} {"title", "metadata", "status"}: adds, renames or retires one."""
+    body, sourced_id = object_of(call.body), call.parameters["sourced_id"]
+    _only(body, ("title", "metadata", "status"))
+    before = _sis_record(call, "category", sourced_id) or {}
+    title = _text({"title": before.get("title")} | body, "title")
+    status, metadata = body.get("status", "active"), body.get("metadata", before.get("metadata"))
+    if status not in {"active", "tobedeleted"}:
+        raise refused(422, "status is active or tobedeleted.")
+    if metadata is not None and not isinstance(metadata, dict):
+        raise refused(422, "metadata is not an object.")
+    stamp = {"status": status, "dateLastModified": service.now(call)}
+    found = seed_sis.category_record(sourced_id, title, stamp, metadata)
+    seed_sis.put_sis_record(call.sandbox.connection, found)
     return answer(found.record)
 
 
@@ -301,11 +397,19 @@ def change_period(call: Call) -> Answer:
         raise refused(404, "The SIS has no such grading period.")
     if body.get("status", "open") not in {"open", "closed"}:
         raise refused(422, "status is open or closed.")
+    ends_after = SISS[call.sandbox.sis].ends_after_days
+    if ends_after and "end_date" in body:
+        try:
+            body["end_date"] = _moved(body["end_date"], ends_after)
+        except (TypeError, ValueError):
+            raise refused(422, "end_date is not a date such as 2026-11-22.") from None
     period |= {names[name]: value for name, value in body.items() if name in names}
-    period["dateLastModified"] = skyward.now(call)
+    period["dateLastModified"] = service.now(call)
     if "status" in body:
         period["metadata"] = {"gradebookStatus": body["status"]}
-    seed.put_sis_record(call.sandbox.connection, seed.SisRecord("academicSession", period, "gradingPeriod"))
+    seed_sis.put_sis_record(
+        call.sandbox.connection, seed_sis.SisRecord("academicSession", period, "gradingPeriod")
+    )
     return answer(period)
 
 
@@ -317,13 +421,13 @@ def edit_gradebook(kind: str) -> Action:
         before = _sis_record(call, kind, sourced_id) or {"sourcedId": sourced_id, "status": "active"}
         body = object_of(call.body)
         record = (
-            before | body.get(kind, body) | {"sourcedId": sourced_id, "dateLastModified": skyward.now(call)}
+            before | body.get(kind, body) | {"sourcedId": sourced_id, "dateLastModified": service.now(call)}
         )
         needed = ("class",) if kind == "lineItem" else ("lineItem", "student")
         for name in needed:
             if not isinstance(record.get(name), dict) or not record[name].get("sourcedId"):
                 raise refused(422, f"{name} is missing: a reference with a sourcedId.")
-        (skyward.write_line_item if kind == "lineItem" else skyward.write_result)(connection, record)
+        (service.write_line_item if kind == "lineItem" else service.write_result)(connection, record)
         return answer(record)
 
     return action
@@ -335,7 +439,7 @@ def remove_sis(kind: str) -> Action:
     def action(call: Call) -> Answer:
         if not exists(call.sandbox.connection, kind, call.parameters["sourced_id"]):
             raise refused(404, f"The SIS has no such {kind}.")
-        skyward.remove(call.sandbox.connection, kind, call.parameters["sourced_id"])
+        service.remove(call.sandbox.connection, kind, call.parameters["sourced_id"])
         return Answer(204)
 
     return action
@@ -431,6 +535,7 @@ ROUTES: Final = (
     _route("POST", "/reset", reset),
     _route("POST", "/export-csv", export_csv),
     _route("POST", "/roster", change_roster),
+    _route("PATCH", "/roster", change_enrollment),
     _route("PUT", "/sis/categories/{sourced_id}", put_category),
     _route("DELETE", "/sis/categories/{sourced_id}", remove_sis("category")),
     _route("PATCH", "/sis/periods/{sourced_id}", change_period),

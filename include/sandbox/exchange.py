@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,6 +24,8 @@ class Sandbox:
         connection: Its state.
         clock: Its clock.
         base_url: Where it listens, without a trailing slash.
+        lms: The platform it is: a name in `platforms.PLATFORMS`.
+        sis: The SIS it is: a name in `siss.SISS`.
         today: The seeding date asked for at the start, or empty for the local date.
         faults: The faults ordered and not yet used up; they do not survive a restart.
     """
@@ -30,6 +33,8 @@ class Sandbox:
     connection: sqlite3.Connection
     clock: Clock
     base_url: str
+    lms: str
+    sis: str
     today: str = ""
     faults: list[Fault] = field(default_factory=list)
 
@@ -49,11 +54,19 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; `body` is JSON text, empty for none."""
+    """A response.
+
+    Attributes:
+        status: The HTTP status.
+        body: JSON text, empty for none; other text with its `content-type` in the headers.
+        headers: Header fields.
+        written: Ids of the records written where the path does not name one, for the log of writes.
+    """
 
     status: int
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    written: tuple[str, ...] = ()
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
@@ -102,6 +115,27 @@ def answer(value: Any, status: int = 200) -> Answer:
 def refused(status: int, message: str, **more: Any) -> RefusedError:
     """The refusal of a call to the feed or the control interface."""
     return RefusedError(answer({"error": {"message": message, **more}}, status))
+
+
+def connection_to(url: str, *, login: str = "", password: str, **extra: str) -> dict[str, Any]:
+    """An Airflow connection of type http to an address, in Airflow's JSON form.
+
+    Args:
+        url: Where the system is served; its path becomes `base_path`.
+        login: The client id, if there is one.
+        password: The client secret or bearer token.
+        **extra: What else the connection's extra holds.
+    """
+    address = urlsplit(url)
+    return {
+        "conn_type": "http",
+        "schema": address.scheme,
+        "host": address.hostname,
+        "port": address.port,
+        **({"login": login} if login else {}),
+        "password": password,
+        "extra": {"base_path": address.path, **extra},
+    }
 
 
 def object_of(body: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Otus feed: six collections, paged and since an instant, over HTTP or as CSV files.
+"""The feed: collections, paged and since an instant, over HTTP or as CSV files; in Otus' names.
 
 Otus publishes no interface: the contract is this project's own and stands in README.md.
 """
@@ -20,6 +20,7 @@ from sandbox.store import instant, settings
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
 
 # collection → its fields; the first ones, up to the number in KEYS, identify a record
 FIELDS: Final = {
@@ -53,13 +54,18 @@ FIELDS: Final = {
 }
 KEYS: Final = {"assessments": 2, "scores": 3, "classes": 1, "students": 1, "staff": 1, "group-members": 2}
 
+# What other feeds than Otus' keep besides: collections, and fields of the same collections.
+_OTHER_FIELDS: Final = {"class-categories": ("class_id", "name", "modified_at")}
+_OTHER_KEYS: Final = {"class-categories": 2}
+_MORE_FIELDS: Final = {"assessments": ("published",)}
+
 _DEFAULT_LIMIT: Final = 500
 _MAX_LIMIT: Final = 5000
 
 
 def key_fields(collection: str) -> tuple[str, ...]:
     """The fields that identify a record of a collection."""
-    return FIELDS[collection][: KEYS[collection]]
+    return (FIELDS | _OTHER_FIELDS)[collection][: (KEYS | _OTHER_KEYS)[collection]]
 
 
 def key_of(collection: str, record: dict[str, Any]) -> str:
@@ -112,17 +118,27 @@ def _position(call: Call, collection: str) -> tuple[str, str, int]:
     return after, as_of, since
 
 
-def list_collection(call: Call) -> Answer:
+def require_token(call: Call) -> None:
+    """Let a call pass that carries the platform's bearer token.
+
+    Raises:
+        RefusedError: it does not (401).
+    """
+    if not _authorised(call):
+        raise refused(401, "The bearer token is missing or wrong.", code="unauthorised")
+
+
+def page(call: Call, collection: str, shown: Callable[[str], str]) -> Answer:
     """One page of a collection, in the order of its keys.
 
     A page follows the last key of the page before, so changes on the way neither skip nor repeat a record;
     what changes after page 1 is found from `as_of` on the next time.
+
+    Args:
+        call: The request.
+        collection: The collection, as it is stored.
+        shown: Turns a stored record into the one answered, JSON text to JSON text.
     """
-    if not _authorised(call):
-        raise refused(401, "The bearer token is missing or wrong.", code="unauthorised")
-    collection = call.parameters["collection"]
-    if collection not in FIELDS:
-        raise refused(404, f"There is no such collection; there are {', '.join(FIELDS)}.", code="not_found")
     limit = _limit(call)
     after, as_of, since = _position(call, collection)
     connection = call.sandbox.connection
@@ -139,8 +155,17 @@ def list_collection(call: Call) -> Answer:
         if len(rows) > limit
         else "null"
     )
-    items = ",".join(record for _, record in rows[:limit])
+    items = ",".join(shown(record) for _, record in rows[:limit])
     return Answer(200, f'{{"as_of":"{as_of}","total":{total},"items":[{items}],"next":{following}}}')
+
+
+def list_collection(call: Call) -> Answer:
+    """GET /feed/v1/{collection}: one page of it, as it is stored."""
+    require_token(call)
+    collection = call.parameters["collection"]
+    if collection not in FIELDS:
+        raise refused(404, f"There is no such collection; there are {', '.join(FIELDS)}.", code="not_found")
+    return page(call, collection, str)
 
 
 # --- Changes, ordered over the control interface ---
@@ -159,7 +184,8 @@ def store(
 ) -> dict[str, Any]:
     """Write a whole record with a new `modified_at`, and return it."""
     stamped = {**record, "modified_at": instant(modified_at)}
-    ordered = {name: stamped.get(name) for name in FIELDS[collection]}
+    ordered = {name: stamped.get(name) for name in (FIELDS | _OTHER_FIELDS)[collection]}
+    ordered |= {name: stamped[name] for name in _MORE_FIELDS.get(collection, ()) if name in stamped}
     connection.execute(
         "INSERT OR REPLACE INTO feed_records VALUES (?, ?, ?, 0, ?)",
         (collection, key_of(collection, ordered), modified_at, dumps(ordered)),

@@ -1,4 +1,4 @@
-"""What every OneRoster 1.1 answer has in common: references, errors, scopes, listings."""
+"""What every OneRoster answer has in common: references, errors, listings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from sandbox.exchange import Call
-
-BASE: Final = "/ims/oneroster/v1p1"
+    from sandbox.sis import Sis
 
 _MAX_LIMIT: Final = 1000
 _COMPARISON: Final = re.compile(
@@ -22,9 +21,9 @@ _COMPARISON: Final = re.compile(
 )
 _LINK: Final = re.compile(r"\s+(AND|OR)\s+", re.IGNORECASE)
 
-# What a record of each kind may hold, besides `metadata`: the fields that can be filtered, sorted and chosen.
+# What a record of each kind may hold: the fields that can be filtered, sorted and chosen.
 _BASE_FIELDS: Final = ("sourcedId", "status", "dateLastModified", "metadata")
-FIELDS: Final = {
+_FIELDS: Final = {
     "org": ("name", "type", "identifier", "parent", "children"),
     "academicSession": ("title", "startDate", "endDate", "type", "parent", "children", "schoolYear"),
     "course": ("title", "schoolYear", "courseCode", "grades", "subjects", "org"),
@@ -54,7 +53,34 @@ FIELDS: Final = {
         "resultValueMax",
     ),
     "result": ("lineItem", "student", "score", "scoreStatus", "scoreDate", "comment"),
+    "scoreScale": ("title", "type", "course", "class", "scoreScaleValue"),
 }
+_ONLY_1_2: Final = {
+    "class": ("grades", "subjects", "subjectCodes"),
+    "user": ("userMasterIdentifier", "roles", "primaryOrg", "grades"),
+    "category": ("weight",),
+    "lineItem": ("school", "academicSession", "scoreScale", "learningObjectiveSet"),
+    "result": (
+        "class",
+        "scoreScale",
+        "textScore",
+        "learningObjectiveSet",
+        "inProgress",
+        "incomplete",
+        "late",
+        "missing",
+    ),
+}
+_NOT_IN_1_2: Final = {"user": ("role", "orgs")}
+
+
+def fields(version: str, kind: str) -> tuple[str, ...]:
+    """The fields that a record of this kind may hold in a version of OneRoster."""
+    if version == "1.1":
+        return _BASE_FIELDS + _FIELDS[kind]
+    gone = _NOT_IN_1_2.get(kind, ())
+    kept = tuple(name for name in _FIELDS[kind] if name not in gone)
+    return _BASE_FIELDS + kept + _ONLY_1_2.get(kind, ())
 
 
 @dataclass(frozen=True)
@@ -87,6 +113,7 @@ COLLECTIONS: Final = {
         Collection("categories", "categories", "category", "category"),
         Collection("lineItems", "lineItems", "lineItem", "lineItem"),
         Collection("results", "results", "result", "result"),
+        Collection("scoreScales", "scoreScales", "scoreScale", "scoreScale"),
     )
 }
 
@@ -121,9 +148,9 @@ def not_found(what: str) -> RefusedError:
     return failure(404, "unknownobject", f"{what} does not exist.")
 
 
-def with_hrefs(call: Call, text: str) -> str:
-    """Records as they are answered: the hrefs of seeded references made absolute."""
-    return text.replace('"href":"/', f'"href":"{call.sandbox.base_url}{BASE}/')
+def with_hrefs(call: Call, base: str, text: str) -> str:
+    """Records as they are answered: the hrefs of seeded references made absolute, below `base`."""
+    return text.replace('"href":"/', f'"href":"{call.sandbox.base_url}{base}/')
 
 
 # --- Listings ---
@@ -149,15 +176,15 @@ def whole(collection: Collection) -> Selection:
     return selection
 
 
-def _known(kind: str, name: str) -> bool:
-    return name.split(".", maxsplit=1)[0] in _BASE_FIELDS + FIELDS[kind]
+def _known(known: tuple[str, ...], name: str) -> bool:
+    return name.split(".", maxsplit=1)[0] in known
 
 
-def _comparison(kind: str, text: str) -> Selection:
+def _comparison(known: tuple[str, ...], text: str) -> Selection:
     parts = _COMPARISON.fullmatch(text)
     if parts is None:
         raise failure(400, "invalid_filter_field", "filter: expected field, operator and a value in quotes.")
-    if not _known(kind, parts["field"]):
+    if not _known(known, parts["field"]):
         raise failure(400, "invalid_filter_field", f"filter: there is no field {parts['field']}.")
     path, value = f"$.{parts['field']}", parts["value"]
     if parts["operator"] == "~":
@@ -174,14 +201,14 @@ def _comparison(kind: str, text: str) -> Selection:
     )
 
 
-def _filtered(kind: str, text: str) -> Selection:
+def _filtered(known: tuple[str, ...], text: str) -> Selection:
     """The `filter` parameter: one comparison, or two joined by one AND or OR."""
     parts = _LINK.split(text)
     if len(parts) == 1:
-        return _comparison(kind, parts[0])
+        return _comparison(known, parts[0])
     if len(parts) != 3:  # noqa: PLR2004 - left, link, right
         raise failure(400, "invalid_filter_field", "filter: at most one AND or OR.")
-    left, right = _comparison(kind, parts[0]), _comparison(kind, parts[2])
+    left, right = _comparison(known, parts[0]), _comparison(known, parts[2])
     condition = f"({left.condition}) {parts[1].upper()} ({right.condition})"
     return Selection(condition, left.arguments + right.arguments)
 
@@ -193,22 +220,22 @@ def _number(call: Call, name: str, default: int, least: int) -> int:
     return int(text)
 
 
-def _order(call: Call, kind: str) -> Selection:
+def _order(call: Call, known: tuple[str, ...]) -> Selection:
     """ORDER BY; a sort field that does not exist is passed over, as 1.1 has it."""
     sort = call.query.get("sort", "")
-    if not re.fullmatch(r"[A-Za-z0-9_.]+", sort) or not _known(kind, sort):
+    if not re.fullmatch(r"[A-Za-z0-9_.]+", sort) or not _known(known, sort):
         return Selection(" ORDER BY sourced_id")
     direction = "DESC" if call.query.get("orderBy", "asc").lower() == "desc" else "ASC"
     return Selection(f" ORDER BY json_extract(record, ?) {direction}, sourced_id", (f"$.{sort}",))
 
 
-def _projection(call: Call, kind: str) -> Selection:
+def _projection(call: Call, known: tuple[str, ...]) -> Selection:
     """What is selected: the record, or of it the fields asked for."""
     chosen = [name.strip() for name in call.query.get("fields", "").split(",") if name.strip()]
     if not chosen:
         return Selection("record")
     for name in chosen:
-        if name not in _BASE_FIELDS + FIELDS[kind]:
+        if name not in known:
             raise failure(400, "invalid_selection_field", f"fields: there is no field {name}.")
     pairs = ", ".join("?, json_extract(record, ?)" for _ in chosen)
     paths = tuple(text for name in chosen for text in (name, f"$.{name}"))
@@ -230,13 +257,14 @@ def _links(call: Call, limit: int, offset: int, total: int) -> str:
     )
 
 
-def listing(call: Call, collection: Collection, selection: Selection) -> Answer:
+def listing(call: Call, sis: Sis, collection: Collection, selection: Selection) -> Answer:
     """One page of a collection, with X-Total-Count and Link; a limit above 1000 is taken as 1000."""
     limit = min(_number(call, "limit", 100, 1), _MAX_LIMIT)
     offset = _number(call, "offset", 0, 0)
+    known = fields(sis.version, collection.kind)
     if call.query.get("filter"):
-        selection = selection.both(_filtered(collection.kind, call.query["filter"]))
-    projection, order = _projection(call, collection.kind), _order(call, collection.kind)
+        selection = selection.both(_filtered(known, call.query["filter"]))
+    projection, order = _projection(call, known), _order(call, known)
     where = " FROM sis_records WHERE " + selection.condition
     connection = call.sandbox.connection
     (total,) = connection.execute("SELECT count(*)" + where, selection.arguments).fetchone()
@@ -246,17 +274,16 @@ def listing(call: Call, collection: Collection, selection: Selection) -> Answer:
     )
     body = f'{{"{collection.many}":[{",".join(text for (text,) in found)}]}}'
     headers = {"X-Total-Count": str(total), "Link": _links(call, limit, offset, total)}
-    return Answer(200, with_hrefs(call, body), headers)
+    return Answer(200, with_hrefs(call, sis.rostering, body), headers)
 
 
-def one(call: Call, collection: Collection, sourced_id: str) -> Answer:
-    """One record of a collection.
+def one(call: Call, sis: Sis, collection: Collection, selection: Selection) -> Answer:
+    """The one record of a collection that is selected.
 
     Raises:
         RefusedError: there is none (404).
     """
-    selection = whole(collection).both(Selection("sourced_id = ?", (sourced_id,)))
-    projection = _projection(call, collection.kind)
+    projection = _projection(call, fields(sis.version, collection.kind))
     where = " FROM sis_records WHERE " + selection.condition
     row = call.sandbox.connection.execute(
         "SELECT " + projection.condition + where,
@@ -264,7 +291,7 @@ def one(call: Call, collection: Collection, sourced_id: str) -> Answer:
     ).fetchone()
     if row is None:
         raise not_found(f"This {collection.one}")
-    return Answer(200, with_hrefs(call, f'{{"{collection.one}":{row[0]}}}'))
+    return Answer(200, with_hrefs(call, sis.rostering, f'{{"{collection.one}":{row[0]}}}'))
 
 
 def exists(connection: sqlite3.Connection, kind: str, sourced_id: str) -> bool:

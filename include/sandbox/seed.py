@@ -1,23 +1,22 @@
-"""What the sandbox holds at first, from the real scores in data/. README.md states every rule used here."""
+"""The world that every platform and SIS of the sandbox shows its own way: days, periods, classes, students.
+
+It comes from real scores in CSV files. README.md states every rule used here.
+"""
 
 from __future__ import annotations
 
 import csv
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from sandbox import feed
-from sandbox.exchange import dumps
-from sandbox.store import drop_data, instant, keep_settings, settings
+from sandbox.store import instant
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 ZONE: Final = "America/Los_Angeles"
 SEEDING_DAY: Final = 200
@@ -27,19 +26,10 @@ TYPES: Final = {"TMA": "Assignment", "CMA": "Quiz", "Exam": "Test"}
 ASSIGNED_DAYS_BEFORE_DUE: Final = 21
 MEMBERS_SINCE: Final = date(2019, 8, 1)
 
-CATEGORIES: Final = (
-    "Assignment",
-    "Classwork",
-    "Homework",
-    "Project",
-    "Lab",
-    "Observation",
-    "Quiz",
-    "Test",
-)
-
-SCHOOL: Final = "101"
 SCHOOL_YEAR: Final = "9001"
+WORKSHOP_NUMBER: Final = 1999
+CROSS_LISTED_NUMBER: Final = 1998
+UNPUBLISHED_NUMBER: Final = 1997
 
 
 @dataclass(frozen=True)
@@ -79,6 +69,31 @@ class Course:
 
 
 @dataclass(frozen=True)
+class SpecialClass:
+    """A class besides those of the data, made for a rule of one SIS or for the workshop of Canvas.
+
+    Attributes:
+        class_id: The platform's id of it.
+        sis_class_id: The SIS's id of it.
+        title: The same on both sides.
+        teacher_id: The platform's id of its teacher.
+        sis_teacher_id: The SIS's.
+        students: `id_student` of everybody in it.
+        school: The SIS's id of its school.
+        gradebook: unlinked, linked or none (Aeries).
+    """
+
+    class_id: str
+    sis_class_id: str
+    title: str
+    teacher_id: str
+    sis_teacher_id: str
+    students: tuple[str, ...]
+    school: str
+    gradebook: str = "unlinked"
+
+
+@dataclass(frozen=True)
 class Days:
     """Turns days counted from day 0 into dates and instants of the zone."""
 
@@ -99,10 +114,81 @@ def utc(local_date: date, hour: int, minute: int = 0) -> str:
     return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def rows(name: str) -> list[dict[str, str]]:
-    """The rows of a file in data/."""
-    with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+@dataclass(frozen=True)
+class World:
+    """What a sandbox is seeded from.
+
+    Attributes:
+        day_0: The date that days count from.
+        seeded_at: The instant of the seeding, in microseconds since 1970.
+        modified_at: The same as ISO text: `modified_at` of everything seeded.
+        lms: The platform's name.
+        sis: The SIS's name.
+        modules: The modules held, in alphabetical order.
+        data: The folder of the CSV files.
+        courses: The classes of the data, in the order of module and presentation.
+        registrations: The rows of `studentRegistration.csv` of those classes.
+        special_classes: With Aeries, one class for each of its rules; the platform's too.
+        workshop_sections: With Canvas, the sections of the workshop; the SIS's classes.
+    """
+
+    day_0: date
+    seeded_at: int
+    modified_at: str
+    lms: str
+    sis: str
+    modules: tuple[str, ...]
+    data: Path
+    courses: tuple[Course, ...]
+    registrations: tuple[dict[str, str], ...]
+    special_classes: tuple[SpecialClass, ...] = ()
+    workshop_sections: tuple[SpecialClass, ...] = ()
+
+    @property
+    def days(self) -> Days:
+        """Days counted from day 0."""
+        return Days(self.day_0)
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """The rows of a CSV file that belong to the modules held."""
+        found = read_rows(self.data, name)
+        if name != "studentAssessment":
+            return [row for row in found if row["code_module"] in self.modules]
+        assessments = {row["id_assessment"] for row in self.rows("assessments")}
+        return [row for row in found if row["id_assessment"] in assessments]
+
+
+def data_folder(kept: str) -> Path:
+    """The folder of the CSV files as the state keeps it: a path, or nothing for the sandbox's own."""
+    return Path(kept) if kept else DATA
+
+
+_COLUMNS: Final = {
+    "courses": {"code_module", "code_presentation"},
+    "assessments": {"code_module", "code_presentation", "id_assessment", "assessment_type", "date"},
+    "studentRegistration": {"code_module", "code_presentation", "id_student"},
+    "studentAssessment": {"id_assessment", "id_student", "date_submitted", "is_banked", "score"},
+}
+
+
+def read_rows(data: Path, name: str) -> list[dict[str, str]]:
+    """All rows of a CSV file.
+
+    Raises:
+        ValueError: a column is missing.
+        OSError: the file is.
+    """
+    with (data / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if missing := _COLUMNS[name] - set(reader.fieldnames or ()):
+            message = f"{name}.csv has no column {', '.join(sorted(missing))}"
+            raise ValueError(message)
+        return list(reader)
+
+
+def class_of(row: dict[str, str]) -> str:
+    """The platform's id of the class that a row of the data belongs to."""
+    return f"{row['code_module']}-{row['code_presentation']}"
 
 
 def sis_student_id(id_student: str) -> str:
@@ -110,291 +196,133 @@ def sis_student_id(id_student: str) -> str:
     return "9" + id_student.zfill(7)
 
 
-def courses() -> list[Course]:
-    """The classes, in the order of module and presentation."""
-    presentations = sorted((row["code_module"], row["code_presentation"]) for row in rows("courses"))
-    found = []
+def sis_school(sis: str) -> str:
+    """The SIS's id of the school of all classes of the data."""
+    return "994" if sis == "aeries" else "101"
+
+
+def sis_class_id(sis: str, number: int, presentation: int) -> str:
+    """The SIS's id of a class: the module's number (1001 …) and its how-many-eth presentation (1 …)."""
+    section = f"{presentation:02}"
+    if sis == "skyward":
+        return f"{number}.0.{section}"
+    if sis == "aeries":
+        return f"{sis_school(sis)}_{number}{section}"
+    return f"STX{number}-{section}" if sis == "aspen" else f"{number}-{section}"
+
+
+def _courses(sis: str, presentations: list[tuple[str, str]]) -> tuple[Course, ...]:
+    found: list[Course] = []
     for number, (module, group) in enumerate(groupby(presentations, key=lambda pair: pair[0]), 1001):
         for section, (_, presentation) in enumerate(group, 1):
             found.append(
                 Course(
                     class_id=f"{module}-{presentation}",
-                    sis_class_id=f"{number}.0.{section:02}",
+                    sis_class_id=sis_class_id(sis, number, section),
                     title=f"{module} {presentation}",
                     teacher_id=f"t{len(found) + 1}",
-                    sis_teacher_id=f"8000000{len(found) + 1}",
+                    sis_teacher_id=str(80_000_001 + len(found)),
                     course_number=str(number),
                 )
             )
-    return found
+    return tuple(found)
 
 
-def _class_of(row: dict[str, str]) -> str:
-    return f"{row['code_module']}-{row['code_presentation']}"
-
-
-# --- The feed ---
-
-
-def _assessments(days: Days, by_class: dict[str, Course]) -> Iterator[dict[str, Any]]:
-    def order(row: dict[str, str]) -> tuple[Any, ...]:
-        undated = row["date"] == ""
-        return (
-            _class_of(row),
-            row["assessment_type"],
-            undated,
-            int(row["date"] or 0),
-            int(row["id_assessment"]),
+def _aeries_classes(students: tuple[str, ...]) -> tuple[SpecialClass, ...]:
+    """One class for every reason for which Aeries cannot take grades, and an elementary one that can."""
+    kinds = (
+        ("elementary-no-schedule", "990_TN_421", "Grade 3 Room 421", "990", "unlinked"),
+        ("elementary-schedule", "991_2101", "Grade 5 Science", "991", "unlinked"),
+        ("linked-gradebook", "994_300101", "Linked gradebooks", "994", "linked"),
+        ("no-gradebook", "994_300201", "No gradebook", "994", "none"),
+    )
+    return tuple(
+        SpecialClass(
+            class_id=class_id,
+            sis_class_id=sis_class_id,
+            title=title,
+            teacher_id=f"t{number}",
+            sis_teacher_id=str(80_000_000 + number),
+            students=students,
+            school=school,
+            gradebook=gradebook,
         )
-
-    listed = sorted(rows("assessments"), key=order)
-    for _, group in groupby(listed, key=lambda row: (_class_of(row), row["assessment_type"])):
-        for number, row in enumerate(group, 1):
-            course = by_class[_class_of(row)]
-            due_day = int(row["date"]) if row["date"] else None
-            assigned_day = due_day - ASSIGNED_DAYS_BEFORE_DUE if due_day is not None else 0
-            yield {
-                "id": row["id_assessment"],
-                "class_id": course.class_id,
-                "title": f"{row['assessment_type']} {number} ({course.title})",
-                "type": TYPES[row["assessment_type"]],
-                "grading_type": "points",
-                "points_possible": 100,
-                "include_in_final_grade": True,
-                "assigned_by": course.teacher_id,
-                "assigned_at": days.at(assigned_day, 8),
-                "due_at": days.at(due_day, 23, 59) if due_day is not None else None,
-            }
-
-
-def _score(row: dict[str, str] | None, noons: dict[int, str]) -> dict[str, Any]:
-    """Status, points and times by a row of studentAssessment.csv, or by there being none."""
-    if row is None:
-        return {"status": "not_submitted", "points": None, "submitted_at": None, "graded_at": None}
-    submitted_at = noons[min(int(row["date_submitted"]), SEEDING_DAY)]
-    if row["score"] == "":
-        return {"status": "turned_in", "points": None, "submitted_at": submitted_at, "graded_at": None}
-    status = "excluded" if row["is_banked"] == "1" else "graded"
-    points = float(row["score"])
-    return {
-        "status": status,
-        "points": int(points) if points.is_integer() else points,
-        "submitted_at": submitted_at,
-        "graded_at": submitted_at,
-    }
-
-
-def _scores(days: Days) -> Iterator[dict[str, Any]]:
-    given = {(row["id_assessment"], row["id_student"]): row for row in rows("studentAssessment")}
-    assessments: dict[str, list[str]] = {}
-    for row in rows("assessments"):
-        assessments.setdefault(_class_of(row), []).append(row["id_assessment"])
-    first = min(int(row["date_submitted"]) for row in given.values())
-    noons = {day: days.at(day, 12) for day in range(first, SEEDING_DAY + 1)}
-    for row in rows("studentRegistration"):
-        for assessment_id in assessments[_class_of(row)]:
-            yield {
-                "assessment_id": assessment_id,
-                "class_id": _class_of(row),
-                "student_id": f"s{row['id_student']}",
-                **_score(given.get((assessment_id, row["id_student"])), noons),
-            }
-
-
-def feed_records(day_0: date) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every record of the feed with its collection, without `modified_at`."""
-    days = Days(day_0)
-    taught = courses()
-    students = sorted({row["id_student"] for row in rows("studentRegistration")}, key=int)
-    for course in taught:
-        yield "classes", {"id": course.class_id, "sis_id": course.sis_class_id, "title": course.title}
-        yield "staff", {"id": course.teacher_id, "sis_id": course.sis_teacher_id, "role": "teacher"}
-        yield (
-            "group-members",
-            {"staff_id": course.teacher_id, "joined_at": utc(MEMBERS_SINCE, 0), "left_at": None},
-        )
-    for student in students:
-        yield "students", {"id": f"s{student}", "sis_id": sis_student_id(student)}
-    for record in _assessments(days, {course.class_id: course for course in taught}):
-        yield "assessments", record
-    for record in _scores(days):
-        yield "scores", record
-
-
-# --- The SIS ---
-
-
-@dataclass(frozen=True)
-class SisRecord:
-    """A OneRoster record and the columns it is found by."""
-
-    kind: str
-    record: dict[str, Any]
-    subtype: str | None = None
-    class_id: str | None = None
-    user_id: str | None = None
-
-
-def reference(kind: str, collection: str, sourced_id: str) -> dict[str, str]:
-    """A GUIDRef; its href is relative until it is answered, because the port may change between runs."""
-    return {"href": f"/{collection}/{sourced_id}", "sourcedId": sourced_id, "type": kind}
-
-
-def enrollment(sis_class_id: str, user_id: str, role: str, stamp: dict[str, Any]) -> SisRecord:
-    """A person in a class."""
-    record = {
-        "sourcedId": f"{sis_class_id}-{user_id}",
-        **stamp,
-        "user": reference("user", "users", user_id),
-        "class": reference("class", "classes", sis_class_id),
-        "school": reference("org", "orgs", SCHOOL),
-        "role": role,
-        "primary": role == "teacher",
-    }
-    return SisRecord("enrollment", record, role, sis_class_id, user_id)
-
-
-def class_record(sis_class_id: str, title: str, course_number: str, stamp: dict[str, Any]) -> SisRecord:
-    """A class; it runs through both terms."""
-    terms = [session.sourced_id for session in ACADEMIC_SESSIONS if session.kind == "term"]
-    record = {
-        "sourcedId": sis_class_id,
-        **stamp,
-        "title": title,
-        "classCode": sis_class_id,
-        "classType": "scheduled",
-        "course": reference("course", "courses", course_number),
-        "school": reference("org", "orgs", SCHOOL),
-        "terms": [reference("academicSession", "academicSessions", term) for term in terms],
-    }
-    return SisRecord("class", record)
-
-
-def category_record(sourced_id: str, title: str, stamp: dict[str, Any]) -> SisRecord:
-    """A category of the whole district."""
-    return SisRecord("category", {"sourcedId": sourced_id, **stamp, "title": title})
-
-
-def user_record(sourced_id: str, role: str, given_name: str, stamp: dict[str, Any]) -> SisRecord:
-    """A person of the SIS; names are made up, the data have none."""
-    record = {
-        "sourcedId": sourced_id,
-        **stamp,
-        "username": sourced_id,
-        "enabledUser": True,
-        "givenName": given_name,
-        "familyName": sourced_id,
-        "role": role,
-        "orgs": [reference("org", "orgs", SCHOOL)],
-    }
-    return SisRecord("user", record, role)
-
-
-def _academic_sessions(days: Days, stamp: dict[str, Any]) -> Iterator[SisRecord]:
-    ends = days.date(ACADEMIC_SESSIONS[0].last_day)
-    for session in ACADEMIC_SESSIONS:
-        record: dict[str, Any] = {
-            "sourcedId": session.sourced_id,
-            **stamp,
-            "title": session.title,
-            "startDate": days.date(session.first_day).isoformat(),
-            "endDate": days.date(session.last_day).isoformat(),
-            "type": session.kind,
-            "schoolYear": str(ends.year),
-        }
-        if session.parent:
-            record["parent"] = reference("academicSession", "academicSessions", session.parent)
-        children = [child.sourced_id for child in ACADEMIC_SESSIONS if child.parent == session.sourced_id]
-        if children:
-            record["children"] = [
-                reference("academicSession", "academicSessions", child) for child in children
-            ]
-        if session.kind == "gradingPeriod":
-            record["metadata"] = {"gradebookStatus": "closed" if session.closed else "open"}
-        yield SisRecord("academicSession", record, session.kind)
-
-
-def sis_records(day_0: date, seeded_at: int) -> Iterator[SisRecord]:
-    """Every record of the SIS: its roster, categories and periods; no line item and no result."""
-    stamp = {"status": "active", "dateLastModified": instant(seeded_at)[:23] + "Z"}
-    taught = courses()
-    district = {"sourcedId": "100", **stamp, "name": "Lakeview Unified School District", "type": "district"}
-    school = {"sourcedId": SCHOOL, **stamp, "name": "Lakeview High School", "type": "school"}
-    yield SisRecord("org", district | {"children": [reference("org", "orgs", SCHOOL)]}, "district")
-    yield SisRecord("org", school | {"parent": reference("org", "orgs", "100")}, "school")
-    yield from _academic_sessions(Days(day_0), stamp)
-    for number, title in enumerate(CATEGORIES, 301):
-        yield category_record(str(number), title, stamp)
-    for course_number in sorted({course.course_number for course in taught}):
-        title = next(course.title for course in taught if course.course_number == course_number)[:3]
-        record = {"sourcedId": course_number, **stamp, "title": title, "courseCode": course_number}
-        yield SisRecord("course", record | {"org": reference("org", "orgs", SCHOOL)})
-    for course in taught:
-        yield class_record(course.sis_class_id, course.title, course.course_number, stamp)
-        yield user_record(course.sis_teacher_id, "teacher", "Teacher", stamp)
-        yield enrollment(course.sis_class_id, course.sis_teacher_id, "teacher", stamp)
-    registrations = rows("studentRegistration")
-    for student in sorted({row["id_student"] for row in registrations}, key=int):
-        yield user_record(sis_student_id(student), "student", "Student", stamp)
-    sis_class = {course.class_id: course.sis_class_id for course in taught}
-    for row in registrations:
-        yield enrollment(sis_class[_class_of(row)], sis_student_id(row["id_student"]), "student", stamp)
-
-
-# --- Into the state ---
-
-
-def put_sis_record(connection: sqlite3.Connection, found: SisRecord) -> None:
-    """Create or replace one record of the SIS."""
-    connection.execute(
-        "INSERT OR REPLACE INTO sis_records VALUES (?, ?, ?, ?, ?, NULL, ?)",
-        (
-            found.kind,
-            found.record["sourcedId"],
-            found.subtype,
-            found.class_id,
-            found.user_id,
-            dumps(found.record),
-        ),
+        for number, (class_id, sis_class_id, title, school, gradebook) in enumerate(kinds, 91)
     )
 
 
-def seed(connection: sqlite3.Connection, today: str, seeded_at: int) -> None:
-    """Empty the state and fill it afresh, inside the caller's transaction; credentials and tokens stay.
+def _workshop_sections(sis: str, students: tuple[str, ...]) -> tuple[SpecialClass, ...]:
+    """The two sections of the workshop, the one that is cross-listed into it, and an unpublished course's."""
+    kinds = (
+        ("workshop-01", WORKSHOP_NUMBER, 1, "Workshop 01", students[:6]),
+        ("workshop-02", WORKSHOP_NUMBER, 2, "Workshop 02", students[6:12]),
+        ("workshop-cross-listed", CROSS_LISTED_NUMBER, 1, "Workshop cross-listed", students[12:16]),
+        ("workshop-unpublished", UNPUBLISHED_NUMBER, 1, "Workshop unpublished", students[:4]),
+    )
+    return tuple(
+        SpecialClass(
+            class_id=class_id,
+            sis_class_id=sis_class_id(sis, number, section),
+            title=title,
+            teacher_id="t90",
+            sis_teacher_id="80000090",
+            students=members,
+            school=sis_school(sis),
+        )
+        for class_id, number, section, title, members in kinds
+    )
+
+
+def held_modules(data: Path, wanted: Iterable[str]) -> tuple[str, ...]:
+    """The modules of the data, or those of them that are wanted.
+
+    Raises:
+        ValueError: a wanted module is not in the data.
+    """
+    known = {row["code_module"] for row in read_rows(data, "courses")}
+    if unknown := set(wanted) - known:
+        message = f"there is no module {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+        raise ValueError(message)
+    return tuple(sorted(set(wanted) or known))
+
+
+def world(*, day_0: date, seeded_at: int, lms: str, sis: str, modules: tuple[str, ...], data: Path) -> World:
+    """What a sandbox with these flags is seeded from.
 
     Args:
-        connection: The state.
-        today: The seeding date, or empty for the date it is in the sandbox's zone.
-        seeded_at: The seeding instant: `modified_at` of everything seeded, in microseconds.
+        day_0: The date that days count from.
+        seeded_at: The instant of the seeding, in microseconds since 1970.
+        lms: The platform's name.
+        sis: The SIS's name.
+        modules: The modules to hold; empty: all.
+        data: The folder of the CSV files.
+
+    Raises:
+        ValueError: a module is not in the data.
+        OSError: a file is missing.
     """
-    seeding_date = date.fromisoformat(today) if today else datetime.now(ZoneInfo(ZONE)).date()
-    day_0 = seeding_date - timedelta(days=SEEDING_DAY)
-    drop_data(connection)
-    modified_at = instant(seeded_at)
-    connection.executemany(
-        "INSERT INTO feed_records VALUES (?, ?, ?, 0, ?)",
-        (
-            (
-                collection,
-                feed.key_of(collection, record),
-                seeded_at,
-                dumps(record | {"modified_at": modified_at}),
-            )
-            for collection, record in feed_records(day_0)
-        ),
+    modules = held_modules(data, modules)
+    presentations = sorted(
+        (row["code_module"], row["code_presentation"])
+        for row in read_rows(data, "courses")
+        if row["code_module"] in modules
     )
-    for found in sis_records(day_0, seeded_at):
-        put_sis_record(connection, found)
-    credentials = {
-        "client_id": "passback-sandbox",
-        "client_secret": secrets.token_urlsafe(24),
-        "feed_token": secrets.token_urlsafe(24),
-        "token_seconds": 3600,
-    }
-    keep_settings(
-        connection,
-        **credentials | settings(connection),
+    courses = _courses(sis, presentations)
+    registrations = tuple(
+        row for row in read_rows(data, "studentRegistration") if row["code_module"] in modules
     )
-    keep_settings(
-        connection, seeding_date=seeding_date.isoformat(), day_0=day_0.isoformat(), seeded_at=modified_at
+    first_class = [row["id_student"] for row in registrations if class_of(row) == courses[0].class_id]
+    students = tuple(sorted(first_class, key=int))
+    return World(
+        day_0=day_0,
+        seeded_at=seeded_at,
+        modified_at=instant(seeded_at),
+        lms=lms,
+        sis=sis,
+        modules=modules,
+        data=data,
+        courses=courses,
+        registrations=registrations,
+        special_classes=_aeries_classes(students[:5]) if sis == "aeries" else (),
+        workshop_sections=_workshop_sections(sis, students) if lms == "canvas" else (),
     )

@@ -131,6 +131,12 @@ def settings(connection: sqlite3.Connection) -> dict[str, Any]:
     return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM settings")}
 
 
+def setting(connection: sqlite3.Connection, name: str, default: Any) -> Any:
+    """One of them, or what it is as long as nobody has set it."""
+    row = connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+    return json.loads(row[0]) if row else default
+
+
 def keep_settings(connection: sqlite3.Connection, **values: Any) -> None:
     """Remember the given settings."""
     connection.executemany(

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote_plus
 
-from sandbox.exchange import Answer, Call, RefusedError, Route, answer
+from sandbox.exchange import Action, Answer, Call, RefusedError, Route, answer
 from sandbox.oneroster import failure
 from sandbox.store import settings
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection
 
-_SCOPE: Final = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
-ROSTER_CORE: Final = _SCOPE + "roster-core.readonly"
-ROSTER: Final = _SCOPE + "roster.readonly"
-GRADEBOOK: Final = _SCOPE + "gradebook.readonly"
-GRADEBOOK_PUT: Final = _SCOPE + "gradebook.createput"
-GRADEBOOK_DELETE: Final = _SCOPE + "gradebook.delete"
-SCOPES: Final = (ROSTER_CORE, ROSTER, GRADEBOOK, GRADEBOOK_PUT, GRADEBOOK_DELETE)
+    from sandbox.sis import Sis
+
+ROSTER_CORE: Final = "roster-core.readonly"
+ROSTER: Final = "roster.readonly"
+GRADEBOOK: Final = "gradebook.readonly"
+GRADEBOOK_CORE: Final = "gradebook-core.readonly"
+GRADEBOOK_PUT: Final = "gradebook.createput"
+GRADEBOOK_POST: Final = "gradebook.createpost"
+GRADEBOOK_DELETE: Final = "gradebook.delete"
 
 
 def _error(status: int, code: str, description: str) -> RefusedError:
@@ -39,11 +41,14 @@ def bad_secret() -> Answer:
     return _error(401, "invalid_client", "The client id or the client secret is wrong.").answer
 
 
-def _credentials(call: Call, form: dict[str, list[str]]) -> tuple[str, str]:
+def _credentials(call: Call, form: dict[str, list[str]], forms: Collection[str]) -> tuple[str, str]:
     """Client id and secret, from the Basic header (each form-urlencoded, RFC 6749 §2.3.1) or the body."""
     scheme, _, encoded = call.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
+    if scheme.lower() != "basic" and "form" in forms:
         return form.get("client_id", [""])[0], form.get("client_secret", [""])[0]
+    if scheme.lower() != "basic" or "basic" not in forms:
+        where = "the Authorization header" if "basic" in forms else "the form"
+        raise _error(401, "invalid_client", f"The client id and the client secret belong into {where}.")
     try:
         decoded = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -52,37 +57,36 @@ def _credentials(call: Call, form: dict[str, list[str]]) -> tuple[str, str]:
     return unquote_plus(client_id), unquote_plus(secret)
 
 
-def give(call: Call) -> Answer:
-    """POST /token: a token for the scopes asked for, as far as they exist here."""
-    form = parse_qs(call.body.decode(errors="replace"), keep_blank_values=True)
-    kept = settings(call.sandbox.connection)
-    client_id, secret = _credentials(call, form)
-    known = hmac.compare_digest(client_id.encode(), kept["client_id"].encode())
-    if not hmac.compare_digest(secret.encode(), kept["client_secret"].encode()) or not known:
-        raise RefusedError(bad_secret())
-    if form.get("grant_type") != ["client_credentials"]:
-        raise _error(400, "unsupported_grant_type", "grant_type is not client_credentials.")
-    asked = form.get("scope", [""])[0].split()
-    granted = [scope for scope in SCOPES if scope in asked]
-    if not granted:
-        raise _error(400, "invalid_scope", "Ask for at least one scope that exists here.")
-    token = secrets.token_urlsafe(32)
-    call.sandbox.connection.execute(
-        "INSERT INTO tokens VALUES (?, ?, ?)", (token, " ".join(granted), time.time() + kept["token_seconds"])
-    )
-    body = {
-        "access_token": token,
-        "token_type": "bearer",
-        "expires_in": kept["token_seconds"],
-        "scope": " ".join(granted),
-    }
-    given = answer(body)
-    given.headers["Cache-Control"] = "no-store"
-    return given
+def _give(sis: Sis) -> Action:
+    def give(call: Call) -> Answer:
+        """POST of the token path: a token for the scopes asked for, as far as they exist here."""
+        form = parse_qs(call.body.decode(errors="replace"), keep_blank_values=True)
+        kept = settings(call.sandbox.connection)
+        client_id, secret = _credentials(call, form, sis.token_forms)
+        known = hmac.compare_digest(client_id.encode(), kept["client_id"].encode())
+        if not hmac.compare_digest(secret.encode(), kept["client_secret"].encode()) or not known:
+            raise RefusedError(bad_secret())
+        if form.get("grant_type") != ["client_credentials"]:
+            raise _error(400, "unsupported_grant_type", "grant_type is not client_credentials.")
+        asked = form.get("scope", [""])[0].split()
+        granted = [scope for scope in sis.scopes if scope in asked]
+        if sis.scopes and not granted:
+            raise _error(400, "invalid_scope", "Ask for at least one scope that exists here.")
+        token = secrets.token_urlsafe(32)
+        call.sandbox.connection.execute(
+            "INSERT INTO tokens VALUES (?, ?, ?)",
+            (token, " ".join(granted), time.time() + kept["token_seconds"]),
+        )
+        body = {"access_token": token, "token_type": "bearer", "expires_in": kept["token_seconds"]}
+        given = answer(body | ({"scope": " ".join(granted)} if granted else {}))
+        given.headers["Cache-Control"] = "no-store"
+        return given
+
+    return give
 
 
-def require(call: Call, scopes: Collection[str]) -> None:
-    """Let a call pass whose token is valid and carries one of `scopes`.
+def require(call: Call, sis: Sis, names: Collection[str]) -> None:
+    """Let a call pass whose token is valid and carries a scope of one of the names, if the SIS has scopes.
 
     Raises:
         RefusedError: the token is missing, unknown or expired (401), or carries none of them (403).
@@ -95,7 +99,7 @@ def require(call: Call, scopes: Collection[str]) -> None:
         refusal = failure(401, "unauthorisedrequest", "The access token is missing, expired or revoked.")
         refusal.answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
         raise refusal
-    if not set(scopes) & set(row[0].split()):
+    if sis.scopes and not {sis.scope(name) for name in names} & set(row[0].split()):
         raise failure(403, "forbidden", "The access token does not carry the scope of this operation.")
 
 
@@ -104,4 +108,6 @@ def revoke_all(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM tokens")
 
 
-ROUTES: Final = (Route("POST", "/token", give, "token"),)
+def routes(sis: Sis) -> tuple[Route, ...]:
+    """The token endpoint of a SIS."""
+    return (Route("POST", sis.token_path, _give(sis), "token"),)

@@ -1,7 +1,8 @@
-"""`make demo`: one night of the sample district on this machine, from nothing to the report.
+"""`make demo`: one night of the sample districts on this machine, from nothing to the reports.
 
-Starts PostgreSQL, the sandbox and Airflow, lets the scheduler run the district's DAG once and prints what
-became of every score. In a terminal it then stays up until Ctrl-C; without one, or with ONCE=1, it stops.
+Starts PostgreSQL, a sandbox for each district and Airflow, lets the scheduler run each district's DAG once
+and prints what became of every score. In a terminal it then stays up until Ctrl-C; without one, or with
+ONCE=1, it stops.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stack import airflow, night, postgres, processes, sandbox
+from stack.districts import DISTRICTS
 from stack.errors import StackError, in_plain_words
 from stack.files import write_private
 from stack.ports import free_port, is_free
 from stack.progress import note, step
-from stack.result import adds_up, show
+from stack.result import all_good, show
 from stack.state import only_one_demo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
     from stack.airflow import Airflow
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[2]
-DISTRICT = "lakeview"
 USUAL_PORT = 8080
 AIRFLOW_PATIENCE = 5  # seconds; any of it may be killed at any moment, that is what it is built for
 
@@ -70,8 +71,8 @@ def _demo(folder: Path, *, stay: bool) -> int:
         with step(2, "Starting PostgreSQL"):
             server = running.enter_context(_postgres(folder))
         running.callback(processes.end_leftovers, folder / "run")  # what an exception caught while it started
-        with step(3, "Starting the sandbox: a learning platform and a SIS on this machine"):
-            systems = running.enter_context(_sandbox(folder))
+        with step(3, f"Starting the sandboxes: a learning platform and a SIS for {len(DISTRICTS)} districts"):
+            systems = running.enter_context(_sandboxes(folder))
         environment = airflow.environment(
             ROOT,
             folder,
@@ -83,17 +84,21 @@ def _demo(folder: Path, *, stay: bool) -> int:
         write_private(shell, airflow.for_a_shell(environment))
         running.callback(shell.unlink, missing_ok=True)
         with step(4, "Starting Airflow: api-server, scheduler, dag-processor"):
+            _upgrade_ledger(environment)
             since = datetime.now(UTC)
             services = running.enter_context(_airflow(folder, environment, port))
             api = services.log_in()
-            night.unpause(services, api, DISTRICT, since)
-        with step(5, f"Running the DAG {DISTRICT} as every night"):
-            run = night.order(api, DISTRICT)
-            succeeded = night.follow(services, api, DISTRICT, run, [systems.service])
+            for district in DISTRICTS:
+                night.unpause(services, api, district.name, since)
+        with step(5, "Running the DAG of each district as every night"):
+            runs = {district.name: night.order(api, district.name) for district in DISTRICTS}
+            sandboxes = [each.service for each in systems]
+            succeeded = night.follow(services, api, runs, sandboxes)
         print(f"[6/6] The night's result, {time.monotonic() - started:.0f} s after the start", flush=True)
-        status = _last_run(environment)
-        good = succeeded and status is not None and adds_up(status)
-        show(status, night=run, district=DISTRICT, stage=folder / "stage", succeeded=succeeded)
+        known = {name: _last_run(environment, name) for name in runs}
+        of_tonight = {name: run for name, run in known.items() if run and run["run"] == runs[name]}
+        good = all(succeeded.values()) and all_good(of_tonight)
+        show(of_tonight, runs=runs, stage=folder / "stage", succeeded=succeeded)
         print(f"\nAirflow   {services.url}  user {airflow.USER}, password {services.password}")
         if stay:
             print(f"Commands  . '{shell}'  and then passback …, airflow …, in another terminal")
@@ -101,7 +106,7 @@ def _demo(folder: Path, *, stay: bool) -> int:
                 "\nAll of it stays up. Ctrl-C stops it; `make demo` starts it again with the same data.",
                 flush=True,
             )
-            _wait_for_the_end([*services.services, systems.service])
+            _wait_for_the_end([*services.services, *sandboxes])
         print("Stopping …", flush=True)
     return 0 if good else 1
 
@@ -138,8 +143,9 @@ def _postgres(folder: Path) -> Iterator[Postgres]:
 
 
 @contextmanager
-def _sandbox(folder: Path) -> Iterator[Sandbox]:
+def _sandboxes(folder: Path) -> Iterator[list[Sandbox]]:
     systems = sandbox.start(
+        DISTRICTS,
         state=folder / "sandbox",
         run_folder=folder / "run",
         environment={**os.environ, "PYTHONPATH": str(ROOT / "include")},
@@ -148,7 +154,7 @@ def _sandbox(folder: Path) -> Iterator[Sandbox]:
     try:
         yield systems
     finally:
-        processes.stop([systems.service])
+        processes.stop([each.service for each in systems])
 
 
 @contextmanager
@@ -162,11 +168,11 @@ def _airflow(folder: Path, environment: dict[str, str], port: int) -> Iterator[A
         processes.stop(services.services, patience=AIRFLOW_PATIENCE)
 
 
-def _connections(server: Postgres, systems: Sandbox) -> dict[str, dict[str, Any]]:
-    """The Airflow connections of the sample district, in Airflow's JSON form."""
+def _connections(server: Postgres, systems: Sequence[Sandbox]) -> dict[str, Mapping[str, Any]]:
+    """The Airflow connections of the sample districts, in Airflow's JSON form."""
     ledger = urlsplit(server.create_database("passback"))
     return {
-        **sandbox.connections(systems),
+        **{name: value for each in systems for name, value in sandbox.connections(each).items()},
         "passback_ledger": {
             "conn_type": "postgres",
             "host": ledger.hostname,
@@ -178,22 +184,33 @@ def _connections(server: Postgres, systems: Sandbox) -> dict[str, dict[str, Any]
     }
 
 
-def _last_run(environment: dict[str, str]) -> dict[str, Any] | None:
-    """What the ledger says of the last run; None if it knows none."""
-    passback = str(Path(sys.executable).with_name("passback"))
-    done = subprocess.run(  # noqa: S603 - our own command
-        [passback, "status", "--json", "--limit", "1"],
+def _upgrade_ledger(environment: dict[str, str]) -> None:
+    """Bring a ledger that an earlier version left behind to this one's schema."""
+    done = _passback(environment, "ledger", "upgrade")
+    if done.returncode:
+        raise StackError(f"`passback ledger upgrade` failed:\n{done.stderr.strip()}")
+
+
+def _last_run(environment: dict[str, str], district: str) -> dict[str, Any] | None:
+    """What the ledger says of a district's last run; None if it knows none."""
+    done = _passback(environment, "status", district, "--json", "--limit", "1")
+    if done.returncode:
+        note(f"`passback status {district}` failed:\n{done.stderr.strip()}")
+        return None
+    runs = json.loads(done.stdout)["runs"]
+    return runs[0] if runs else None
+
+
+def _passback(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the `passback` command."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [str(Path(sys.executable).with_name("passback")), *arguments],
         check=False,
         env=environment,
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
-    if done.returncode:
-        note(f"`passback status` failed:\n{done.stderr.strip()}")
-        return None
-    runs = json.loads(done.stdout)["runs"]
-    return runs[0] if runs else None
 
 
 def _wait_for_the_end(services: list[processes.Service]) -> None:

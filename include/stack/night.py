@@ -1,4 +1,4 @@
-"""One run of the sample district's DAG: ordered, followed task by task, explained when it fails."""
+"""Runs of the sample districts' DAGs: ordered, followed task by task, explained when they fail."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stack.errors import StackError
 from stack.progress import note
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from stack.airflow import Airflow, Api
@@ -26,7 +26,8 @@ POLL_SECONDS = 1
 OVER = ("success", "failed")
 ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
 MEND = "What to do:"  # in the words of every error that Passback knows
-WORTH_TELLING = ("running", "success", "failed", "up_for_retry", "upstream_failed", "skipped")
+# That a task begins is told where it may take long to end: with five districts side by side, no more.
+WORTH_TELLING = ("success", "failed", "up_for_retry", "upstream_failed", "awaiting_input")
 
 
 def unpause(airflow: Airflow, api: Api, dag: str, since: datetime) -> None:
@@ -63,40 +64,58 @@ def order(api: Api, dag: str) -> str:
     return str(run["dag_run_id"])
 
 
-def follow(airflow: Airflow, api: Api, dag: str, run: str, others: Sequence[processes.Service]) -> bool:
-    """Tell of each task as its state changes, until the run is over; whether it succeeded.
+def follow(
+    airflow: Airflow, api: Api, runs: Mapping[str, str], others: Sequence[processes.Service]
+) -> dict[str, bool]:
+    """Tell of each task as its state changes, until all runs are over; which of them succeeded.
+
+    Args:
+        airflow: Where they run.
+        api: Its API.
+        runs: The run id by DAG id.
+        others: Further services that the runs need.
 
     Raises:
-        StackError: One of the services it needs has ended, or the run takes too long.
+        StackError: One of the services has ended, or a run takes too long.
     """
-    path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}"
-    told: dict[str, tuple[str, int]] = {}
+    told: dict[tuple[str, str], tuple[str, int]] = {}
+    succeeded: dict[str, bool] = {}
     deadline = time.monotonic() + RUN_SECONDS
-    while True:
-        instances = api.call("GET", f"{path}/taskInstances?order_by=start_date")["task_instances"]
-        for instance in instances:
-            now = (instance["state"] or "", instance["try_number"])
-            if now != told.get(instance["task_id"]) and now[0] in WORTH_TELLING:
-                _tell(airflow.logs, dag, run, instance)
-            told[instance["task_id"]] = now
-        if all(instance["state"] in ENDED for instance in instances):
-            state = api.call("GET", path)["state"]
-            if state in OVER:
-                return bool(state == "success")
+    while len(succeeded) < len(runs):
+        for dag, run in runs.items():
+            if dag not in succeeded and (state := _look(airflow.logs, api, dag, run, told)):
+                succeeded[dag] = state == "success"
         for service in (*airflow.services, *others):
             service.check()
         if time.monotonic() > deadline:
+            late = ", ".join(dag for dag in runs if dag not in succeeded)
             raise StackError(
-                f"The run is not over after {RUN_SECONDS // 60} minutes. Its logs: {airflow.logs}"
+                f"Not over after {RUN_SECONDS // 60} minutes: {late}. Their logs: {airflow.logs}"
             )
         time.sleep(POLL_SECONDS)
+    return succeeded
+
+
+def _look(logs: Path, api: Api, dag: str, run: str, told: dict[tuple[str, str], tuple[str, int]]) -> str:
+    """Tell what is new of a run; its state when it is over, else nothing."""
+    path = f"/dags/{quote(dag)}/dagRuns/{quote(run, safe='')}"
+    instances = api.call("GET", f"{path}/taskInstances?order_by=start_date")["task_instances"]
+    for instance in instances:
+        task, now = (dag, instance["task_id"]), (instance["state"] or "", instance["try_number"])
+        if now != told.get(task) and now[0] in WORTH_TELLING:
+            _tell(logs, dag, run, instance)
+        told[task] = now
+    if not all(instance["state"] in ENDED for instance in instances):
+        return ""
+    state = str(api.call("GET", path)["state"])
+    return state if state in OVER else ""
 
 
 def _tell(logs: Path, dag: str, run: str, instance: dict[str, Any]) -> None:
     """Print a task's new state; where it failed, what its log says to do."""
     task, state = instance["task_id"], instance["state"]
     took = f" after {instance['duration']:.1f} s" if state == "success" and instance["duration"] else ""
-    note(f"{task:<22} {state.replace('_', ' ')}{took}")
+    note(f"{dag:<12} {task:<22} {state.replace('_', ' ')}{took}")
     if state not in ("failed", "up_for_retry"):
         return
     attempt = f"attempt={max(1, instance['try_number'])}.log"

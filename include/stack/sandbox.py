@@ -1,4 +1,4 @@
-"""The sandbox's process: a learning platform and a SIS on loopback."""
+"""The sandboxes' processes: a learning platform and a SIS on loopback for each sample district."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import json
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from stack import processes
 from stack.http import request_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from stack.districts import SampleDistrict
     from stack.processes import Service
 
 __all__ = ["Sandbox", "connections", "start"]
 
-START_SECONDS = 120
+START_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -27,55 +27,68 @@ class Sandbox:
     """A running sandbox.
 
     Args:
+        district: The district whose systems it stands for.
         url: Where it listens: http://127.0.0.1:PORT.
         info: What it says of itself, credentials included.
         service: Its process.
     """
 
+    district: SampleDistrict
     url: str
     info: Mapping[str, Any] = field(repr=False)
     service: Service
 
 
-def start(*, state: Path, run_folder: Path, environment: Mapping[str, str], working_folder: Path) -> Sandbox:
-    """Start the sandbox on its state, which it makes the first time, and wait until it answers."""
-    ready = run_folder / "sandbox.ready"
+def start(
+    districts: Sequence[SampleDistrict],
+    *,
+    state: Path,
+    run_folder: Path,
+    environment: Mapping[str, str],
+    working_folder: Path,
+) -> list[Sandbox]:
+    """Start a sandbox for each district on its state, made the first time, and wait until all answer.
+
+    What was started is stopped again if one of them does not come up.
+    """
     run_folder.mkdir(parents=True, exist_ok=True)
-    ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "sandbox", "--state", str(state), "--ready-file", str(ready)]
-    service = processes.start(
-        "sandbox", command, folder=run_folder, environment=environment, working_folder=working_folder
-    )
+    started: list[tuple[SampleDistrict, Path, Service]] = []
+    try:
+        for district in districts:
+            ready = run_folder / f"sandbox-{district.name}.ready"
+            ready.unlink(missing_ok=True)
+            command = [sys.executable, "-m", "sandbox", "--state", str(state / district.name)]
+            command += ["--ready-file", str(ready), "--lms", district.lms, "--sis", district.sis]
+            command += ["--modules", district.modules] if district.modules else []
+            service = processes.start(
+                f"sandbox-{district.name}",
+                command,
+                folder=run_folder,
+                environment=environment,
+                working_folder=working_folder,
+            )
+            started.append((district, ready, service))
+        return [_ready(*each) for each in started]
+    except BaseException:
+        processes.stop([service for _, _, service in started])
+        raise
+
+
+def connections(sandbox: Sandbox) -> dict[str, Mapping[str, Any]]:
+    """The Airflow connections of its district, by id, in Airflow's JSON form."""
+    name, offered = sandbox.district.name, sandbox.info["connections"]
+    return {
+        f"{name}_{sandbox.district.lms}": offered["source"],
+        f"{name}_{sandbox.district.sis}": offered["sis"],
+    }
+
+
+def _ready(district: SampleDistrict, ready: Path, service: Service) -> Sandbox:
     processes.wait_until(
         ready.exists,
-        what="the sandbox is ready",
+        what=f"the sandbox of {district.name} is ready",
         services=[service],
         seconds=START_SECONDS,
     )
     url = json.loads(ready.read_text(encoding="utf-8"))["url"]
-    return Sandbox(url, request_json("GET", f"{url}/control/info"), service)
-
-
-def connections(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
-    """The Airflow connections of the sample district, by id, in Airflow's JSON form."""
-    feed, sis = sandbox.info["feed"], sandbox.info["sis"]
-    otus = _http(feed["base_url"], password=feed["token"], extra={})
-    skyward = _http(
-        sis["base_url"],
-        login=sis["client_id"],
-        password=sis["client_secret"],
-        extra={"token_url": sis["token_url"]},
-    )
-    return {"lakeview_otus": otus, "lakeview_skyward": skyward}
-
-
-def _http(url: str, *, extra: dict[str, str], **credential: str) -> dict[str, Any]:
-    address = urlsplit(url)
-    return {
-        "conn_type": "http",
-        "schema": address.scheme,
-        "host": address.hostname,
-        "port": address.port,
-        **credential,
-        "extra": {"base_path": address.path, **extra},
-    }
+    return Sandbox(district, url, request_json("GET", f"{url}/control/info"), service)

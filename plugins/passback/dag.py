@@ -1,4 +1,4 @@
-"""A district's DAG: the five tasks in their order, with what Airflow needs to run, retry and explain them.
+"""A district's DAG: its tasks in their order, with what Airflow needs to run, retry and explain them.
 
 Airflow parses this every thirty seconds and before every task: nothing slow is imported here, and a worker
 that runs one district's task builds that district's DAG alone.
@@ -10,6 +10,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import (
     DAG,
     CronTriggerTimetable,
@@ -22,9 +23,11 @@ from airflow.sdk import (
 )
 
 from passback import paths
+from passback.categories import imports_categories
+from passback.categories_dag import categories_dag, categories_dag_id
 from passback.errors import ConfigurationError, FatalError, RetriableError
 from passback.mapping.file import district_names, file_hash, mapping_path, read_district, read_mappings
-from passback.night import MODES, TASKS, Night
+from passback.night import APPROVAL, HOURS_TO_ANSWER, MODES, TASKS, Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 RETRIES: Final = 3
 FIRST_WAIT: Final = timedelta(seconds=20)
 WAIT_FACTOR: Final = 3
+
+GO_ON: Final = "Let it go on"
+CANCEL: Final = "Cancel"
 
 
 class RetryByKindOfError(RetryPolicy):
@@ -59,21 +65,66 @@ class RetryByKindOfError(RetryPolicy):
         return RetryDecision.default()
 
 
-def district_dags(folder: Path | None = None) -> dict[str, DAG]:
-    """The DAGs of the folder's good mapping files, by DAG id.
+class ApproveChangesOperator(HITLOperator):
+    """Goes straight on, or waits for a person where the run would change too much (RULES section 5).
 
-    While a worker runs a task, only the DAG of that task is built; for the rest, a broken mapping file is
-    left out here and reported by `refuse_broken_mappings`.
+    Args:
+        district: The district's name.
+        **kwargs: As for any operator.
+    """
+
+    def __init__(self, *, district: str, **kwargs: Any) -> None:
+        super().__init__(
+            subject="",  # it depends on what the run would change: `execute` fills it in
+            options=[GO_ON, CANCEL],
+            defaults=CANCEL,
+            response_timeout=timedelta(hours=HOURS_TO_ANSWER),
+            **kwargs,
+        )
+        self.district = district
+
+    def execute(self, context: Context) -> Any:
+        """Ask, if there is something to ask; a task that is cleared asks again."""
+        from passback import steps  # noqa: PLC0415 - pandas and aiohttp, only where the task runs
+
+        found = steps.run(APPROVAL, _night(self.district), say=_say)
+        if not found["asks"]:
+            return found
+        self.subject, self.body = str(found["subject"]), str(found["body"])
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Keep the answer for load-to-sis and audit."""
+        from passback.steps.decision import decide  # noqa: PLC0415 - as above
+
+        answer = super().execute_complete(context, event)
+        person = answer["responded_by_user"]
+        decide(
+            _night(self.district),
+            "go on" if answer["chosen_options"] == [GO_ON] else "cancel",
+            by=person["name"] or person["id"] if person else f"no answer in {HOURS_TO_ANSWER} hours",
+            at=answer["responded_at"],
+        )
+        return answer
+
+
+def district_dags(folder: Path | None = None) -> dict[str, DAG]:
+    """The DAGs of the folder's good mapping files, by DAG id: each district's own, then its categories'.
+
+    While a worker runs a task, only the DAGs of that task's district are built; for the rest, a broken
+    mapping file is left out here and reported by `refuse_broken_mappings`.
     """
     folder = folder or paths.mappings()
     wanted = get_parsing_context().dag_id
     if wanted is None:
         districts = read_mappings(folder).districts
-    elif wanted in district_names(folder):
-        districts = {wanted: read_district(wanted, folder)}
     else:
-        districts = {}
-    return {name: district_dag(district) for name, district in sorted(districts.items())}
+        districts = {
+            name: read_district(name, folder)
+            for name in district_names(folder)
+            if wanted in (name, categories_dag_id(name))
+        }
+    return {dag.dag_id: dag for _, district in sorted(districts.items()) for dag in _dags_of(district)}
 
 
 def refuse_broken_mappings(folder: Path | None = None) -> None:
@@ -90,8 +141,13 @@ def refuse_broken_mappings(folder: Path | None = None) -> None:
         )
 
 
+def _dags_of(district: District) -> list[DAG]:
+    own = district_dag(district)
+    return [own, categories_dag(district)] if imports_categories(district) else [own]
+
+
 def district_dag(district: District) -> DAG:
-    """The DAG of one district."""
+    """The DAG that carries the scores of one district."""
     with DAG(
         dag_id=district.district,
         description=f"{district.name}: scores from {district.source.system} to {district.sis.system}",
@@ -114,7 +170,11 @@ def district_dag(district: District) -> DAG:
     ) as dag:
         before = None
         for task_id, what in TASKS.items():
-            current = _task(task_id, what)(district.district)
+            current = (
+                ApproveChangesOperator(task_id=task_id, doc_md=what, district=district.district)
+                if task_id == APPROVAL
+                else _task(task_id, what)(district.district)
+            )
             if before is not None:
                 before >> current
             before = current
@@ -185,6 +245,8 @@ Carries the scores of one district into its student information system. The dist
   cleared and rerun, any number of times, with the same end state. Nothing is sent twice.
 * After a change in the SIS (a category added, a period opened), clear the newest run from **validate** on.
   An older run is not gone on with, for it knows old scores: clear it from **extract-scores** on, or leave it.
+* A run that would change too much of what the SIS holds stops at **approve-changes** and waits for a person
+  (*Required actions*): *Let it go on* or *Cancel*. The whole preview lies ready by then.
 * **Trigger with mode preview** to see what would be sent; nothing is written but the report.
 * `passback status`, `passback report` and `passback explain` say what became of a run and of each score.
 """

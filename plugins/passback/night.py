@@ -1,4 +1,4 @@
-"""A run of one district: who, in which mode, on whose order; and the five tasks it consists of."""
+"""A run of one district: who, in which mode, on whose order; and the tasks it consists of."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ TASKS: Final = {
     "extract-scores": "Read assessments, scores and rosters from the learning platform.",
     "validate": "Ask the SIS for its categories, periods and rosters, and judge every score by the rules.",
     "transform-to-oneroster": "Plan what differs from what the SIS is known to hold.",
+    "approve-changes": "Ask a person first, if too much of what the SIS holds would change.",
     "load-to-sis": "Write line items and results into the SIS.",
     "audit": "Read back what was written, give every score its one outcome, write the report.",
 }
+
+APPROVAL: Final = "approve-changes"
+# From the evening's run through the next working day, and over before the next evening's is due.
+HOURS_TO_ANSWER: Final = 20
 
 
 @dataclass(frozen=True)

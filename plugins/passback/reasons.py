@@ -96,6 +96,13 @@ DELIVERY_REASONS: Final = (
         "See why the run stopped and clear the failed task; the next good run sends it.",
     ),
     Reason(
+        "run.cancelled",
+        Outcome.CANCELLED,
+        "The run would have changed too much at once; it was stopped before it wrote anything.",
+        Actor.DISTRICT,
+        "See in the report what would change. If that is as it should be, run again and let it go on.",
+    ),
+    Reason(
         "run.preview",
         Outcome.CANCELLED,
         "This was a preview: the score would be sent by a real run.",

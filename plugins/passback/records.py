@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TEXT: Final = "str"
 NUMBER: Final = "float64"
 FLAG: Final = "bool"
+MAYBE: Final = "boolean"  # null: the system it comes from does not say
 INSTANT: Final = "datetime64[us, UTC]"
 
 
@@ -48,6 +49,10 @@ class Frame:
 
 # --- What a source yields ---
 
+# unposted: graded, but hidden from the student as yet; excluded: does not count, in the source's own words.
+SCORE_STATUSES: Final = ("graded", "turned_in", "not_submitted", "excluded", "excused", "unposted")
+MARKS: Final = ("late", "missing")
+
 ASSESSMENTS: Final = Frame(
     "assessments",  # one row an assessment and class
     {
@@ -62,6 +67,14 @@ ASSESSMENTS: Final = Frame(
         "assigned_at": INSTANT,
         "due_at": INSTANT,
         "modified_at": INSTANT,
+        "sync_on": MAYBE,  # marked for sync to the SIS
+        "course_published": MAYBE,
+        "published": MAYBE,
+        "whole_section": MAYBE,  # assigned to the whole class, not to named students
+        "due_uniform": MAYBE,  # one due date for all students of the class
+        "period_closed": MAYBE,  # the source itself counts it to a closed grading period
+        "group_sis_id": TEXT,  # the SIS's id of an assignment group that was imported from it
+        "group_term_id": TEXT,  # the SIS's term that the group was imported for
     },
     ("assessment_id", "class_id"),
 )
@@ -72,9 +85,10 @@ SCORES: Final = Frame(
         "assessment_id": TEXT,
         "class_id": TEXT,
         "student_id": TEXT,
-        "status": TEXT,  # graded, turned_in, not_submitted or excluded
+        "status": TEXT,  # one of SCORE_STATUSES
         "points": NUMBER,  # null: none, or not a finite number
         "points_text": TEXT,  # what stood there when it was not a finite number
+        "mark": TEXT,  # late, missing or empty: what is said of it beside its score
         "scored_at": INSTANT,
         "modified_at": INSTANT,
     },
@@ -103,8 +117,16 @@ SOURCE_FRAMES: Final = (ASSESSMENTS, SCORES, CLASSES, STUDENTS, STAFF, MEMBERSHI
 
 SIS_CATEGORIES: Final = Frame(
     "sis_categories",  # sis_class_id is empty for a category of the whole district
-    {"category_id": TEXT, "title": TEXT, "sis_class_id": TEXT},
-    ("category_id",),
+    {
+        "category_id": TEXT,
+        "title": TEXT,
+        "code": TEXT,
+        "sis_class_id": TEXT,
+        "term_id": TEXT,  # empty: for all terms; else the days of that term, both belonging to it
+        "term_start": TEXT,
+        "term_end": TEXT,
+    },
+    ("category_id", "sis_class_id"),
 )
 
 SIS_PERIODS: Final = Frame(
@@ -116,11 +138,22 @@ SIS_PERIODS: Final = Frame(
         "start_date": TEXT,
         "end_date": TEXT,
         "closed": FLAG,
+        "year_start": TEXT,  # the first day of its school year; empty if the SIS does not say
     },
     ("sis_class_id", "period_id"),
 )
 
-SIS_CLASSES: Final = Frame("sis_classes", {"sis_class_id": TEXT}, ("sis_class_id",))
+SIS_CLASSES: Final = Frame(
+    "sis_classes",
+    {
+        "sis_class_id": TEXT,
+        "title": TEXT,
+        "school_id": TEXT,
+        "gradebook": TEXT,  # none, unlinked or linked; empty: the SIS does not say
+        "master_schedule": MAYBE,  # whether its school has one
+    },
+    ("sis_class_id",),
+)
 
 SIS_ENROLLMENTS: Final = Frame(
     "sis_enrollments",
@@ -177,6 +210,7 @@ PASSING_RESULTS: Final = Frame(
         "score": NUMBER,
         "score_status": TEXT,
         "score_date": TEXT,
+        "mark": TEXT,  # late or missing, where the SIS can hold it
     },
     ("assessment_id", "class_id", "student_id"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 from dag.conftest import ROOT
-from passback.night import MODES, TASKS
+from passback.dag import CANCEL, GO_ON, ApproveChangesOperator
+from passback.night import APPROVAL, HOURS_TO_ANSWER, MODES, TASKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +38,12 @@ def add_district(mappings: Path, name: str, **changes: str) -> None:
 def test_the_sample_districts_parse_without_an_import_error() -> None:
     bag = parse()
     assert bag.import_errors == {}
-    assert sorted(bag.dags) == ["lakeview"]
+    districts = {path.stem for path in (ROOT / "include" / "mappings").glob("*.yaml")}
+    assert set(bag.dags) == districts | {"canyonridge-categories"}
 
 
 @pytest.mark.usefixtures("mappings")
-def test_a_district_has_the_five_tasks_in_their_order() -> None:
+def test_a_district_has_its_tasks_in_their_order() -> None:
     dag = parse().dags["lakeview"]
     assert [task.task_id for task in dag.topological_sort()] == list(TASKS)
     assert [sorted(task.upstream_task_ids) for task in dag.topological_sort()] == [
@@ -48,6 +51,15 @@ def test_a_district_has_the_five_tasks_in_their_order() -> None:
         *[[task_id] for task_id in list(TASKS)[:-1]],
     ]
     assert (dag.max_active_runs, dag.catchup) == (1, False)
+
+
+@pytest.mark.usefixtures("mappings")
+def test_a_person_has_the_next_day_to_answer_and_no_answer_cancels() -> None:
+    task = parse().dags["lakeview"].get_task(APPROVAL)
+    assert isinstance(task, ApproveChangesOperator)
+    assert (task.options, task.defaults) == ([GO_ON, CANCEL], [CANCEL])
+    assert task.response_timeout == timedelta(hours=HOURS_TO_ANSWER)
+    assert task.response_timeout < timedelta(days=1)  # the next night comes
 
 
 @pytest.mark.usefixtures("mappings")
@@ -95,6 +107,14 @@ def test_a_worker_that_runs_one_district_builds_that_one_alone(
     (mappings / "broken.yaml").write_text("district: broken\n")
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "hillside")
     assert sorted(parse().dags) == ["hillside"]
+
+
+@pytest.mark.parametrize("dag_id", ["canyonridge", "canyonridge-categories"])
+def test_a_worker_finds_the_dag_of_a_districts_categories_by_its_own_id(
+    dag_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
+    assert sorted(parse().dags) == ["canyonridge", "canyonridge-categories"]
 
 
 @pytest.mark.usefixtures("mappings")

@@ -14,7 +14,7 @@ from passback import ledger
 from passback.night import TASKS
 
 if TYPE_CHECKING:
-    from district import Lakeview
+    from district import SampleDistrict
 
 pytestmark = pytest.mark.airflow
 
@@ -32,7 +32,7 @@ def run_dag(**conf: Any) -> Any:
 
 @pytest.mark.usefixtures("_airflow_database")
 def test_a_run_carries_the_scores_and_says_counts_only(
-    lakeview: Lakeview, capfd: pytest.CaptureFixture[str]
+    lakeview: SampleDistrict, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = run_dag(classes=[CLASS])
     assert run.state == "success"

@@ -37,6 +37,7 @@ def result_plan(*students: str, line_item_id: str = "item-1", **changed: object)
         "score": 80.0,
         "score_status": "graded",
         "score_date": "2026-11-21",
+        "mark": "",
         "action": "create",
     }
     return pd.DataFrame(result | changed)

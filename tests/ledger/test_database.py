@@ -47,6 +47,19 @@ if TYPE_CHECKING:
     from stack.postgres import Postgres
 
 
+A_SENT_RESULT_OF_VERSION_1 = """
+    INSERT INTO passback.runs
+        (district, run_key, mode, ordered_by, mapping_hash, rule_set, state, started_at, ended_at)
+    VALUES ('lakeview', 'night-1', 'changes', 'schedule', 'm1', 'r1', 'good', now(), now());
+    INSERT INTO passback.results
+        (district, line_item_id, sis_student_id, assessment_id, class_id, student_id, sis_class_id, score,
+         score_status, score_date, state, run_id, intended_at, in_sis)
+    SELECT 'lakeview', 'item-1', 'sis-amy', 'essay', '7b', 'amy', 'sis-7b', 80, 'graded', '2026-11-21',
+           'confirmed', run_id, now(), '{"score": 80, "score_status": "graded", "score_date": "2026-11-21"}'
+    FROM passback.runs
+"""
+
+
 @pytest.fixture
 def empty_url(postgres: Postgres) -> str:
     url = postgres.create_database("empty")
@@ -192,6 +205,7 @@ def test_an_empty_database_gets_the_schema_without_noise(
         "run_reasons",
         "runs",
         "score_outcomes",
+        "sis_categories",
         "trail",
         "trail_heads",
     }
@@ -236,6 +250,35 @@ def test_migrations_go_down_and_up_again_on_a_filled_database(
     assert tables(ledger_url) == {"alembic_version"}
     ensure_schema(ledger_url)
     assert known_results(ledger, "lakeview").empty
+
+
+def test_a_ledger_of_the_version_before_gains_marks_and_categories_and_gives_them_back(
+    empty_url: str,
+) -> None:
+    database._migrate(empty_url, lambda config: command.upgrade(config, "0001"))
+    with closing(connect(empty_url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute(A_SENT_RESULT_OF_VERSION_1)
+    with pytest.raises(LedgerOutdatedError):
+        ensure_schema(empty_url)
+
+    upgrade(empty_url)
+    with closing(connect(empty_url)) as connection:
+        (known,) = known_results(connection, "lakeview").to_dict("records")
+        assert (known["score"], known["mark"]) == (80.0, "")
+        # What the SIS holds is known as without a mark: a night that sends the same again changes nothing.
+        intend_results(connection, "lakeview", 1, result_plan("amy"))
+        answer_results(connection, "lakeview", 1, result_answers("amy"))
+        with database.transaction(connection) as cursor:
+            cursor.execute("SELECT count(*) FROM passback.trail")
+            assert cursor.fetchone() == (0,)
+        intend_results(connection, "lakeview", 1, result_plan("amy", mark="late"))
+        answer_results(connection, "lakeview", 1, result_answers("amy"))
+
+    database._migrate(empty_url, lambda config: command.downgrade(config, "0001"))
+    assert "sis_categories" not in tables(empty_url)
+    with closing(connect(empty_url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute("SELECT in_sis FROM passback.results")
+        assert cursor.fetchone() == ({"score": 80.0, "score_status": "graded", "score_date": "2026-11-21"},)
 
 
 def test_the_queries_of_the_documentation_run(ledger: Connection) -> None:

@@ -58,7 +58,7 @@ def test_a_sent_score_says_what_was_sent_and_what_the_sis_holds(ledger: Connecti
     (explained,) = explain(ledger)
     assert explained["since"].pop("at").endswith("Z")
     assert explained["sent"].pop("confirmed_at").endswith("Z")
-    value = {"score": 80.0, "score_status": "graded", "score_date": "2026-11-21"}
+    value = {"score": 80.0, "score_status": "graded", "score_date": "2026-11-21", "mark": ""}
     line_item = {
         "title": "Essay",
         "category_id": "homework",
@@ -96,6 +96,15 @@ def test_a_sent_score_says_what_was_sent_and_what_the_sis_holds(ledger: Connecti
             }
         ],
     }
+
+
+def test_a_late_score_says_so_as_it_was_sent_and_as_the_sis_holds_it(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy", mark="late"))
+    answer_results(ledger, "lakeview", run, result_answers("amy"))
+    record_outcomes(ledger, "lakeview", run, judged("sent", "amy"))
+    (explained,) = explain(ledger)
+    assert (explained["sent"]["mark"], explained["sis"]["holds"]["mark"]) == ("late", "late")
+    assert explained["history"][0]["to"]["mark"] == "late"
 
 
 def test_a_score_is_unchanged_in_the_run_after_it_was_sent(
@@ -138,6 +147,7 @@ def test_a_score_that_was_not_stored_is_not_said_to_be_held(ledger: Connection, 
             "score": 80.0,
             "score_status": "graded",
             "score_date": "2026-11-21",
+            "mark": "",
         }
     )
 

@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 
 from passback.errors import CountsError
-from passback.ledger import close_run, keep_extract, last_extract, latest_runs
+from passback.ledger import (
+    close_run,
+    database,
+    keep_extract,
+    last_extract,
+    latest_runs,
+    record_decision,
+)
 from passback.reasons import Outcome
 
 if TYPE_CHECKING:
@@ -172,3 +179,12 @@ def test_the_last_extract_is_the_one_kept_last(ledger: Connection) -> None:
         "scores": 60,
     }
     assert last_extract(ledger, "hillside") is None
+
+
+def test_a_decision_is_kept_with_who_took_it_and_may_be_taken_anew(ledger: Connection, run: int) -> None:
+    for decision, person in (("cancel", "Ada"), ("go on", "Grace"), ("", "")):
+        decided_at = datetime.now(UTC) if decision else None
+        record_decision(ledger, run, decision=decision, decided_by=person, decided_at=decided_at)
+        with database.transaction(ledger) as cursor:
+            cursor.execute("SELECT decision, decided_by, decided_at FROM passback.runs")
+            assert cursor.fetchall() == [(decision, person, decided_at)]

@@ -117,7 +117,9 @@ numbers = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 
 @given(
     st.dictionaries(
-        st.tuples(texts, texts), st.tuples(texts, texts, texts, texts, texts, texts, numbers), max_size=8
+        st.tuples(texts, texts),
+        st.tuples(texts, texts, texts, texts, texts, texts, texts, numbers),
+        max_size=8,
     )
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -125,7 +127,7 @@ def test_any_text_and_number_comes_back_as_it_was(
     ledger: Connection, run: int, rows: dict[tuple[str, str], tuple[Any, ...]]
 ) -> None:
     columns = ["line_item_id", "sis_student_id", "assessment_id", "class_id", "student_id", "sis_class_id"]
-    columns += ["score_status", "score_date", "score"]
+    columns += ["score_status", "score_date", "mark", "score"]
     plan = pd.DataFrame([key + values for key, values in rows.items()], columns=columns)
     plan = RESULT_PLAN.conform(plan.assign(action=""))
     with database.transaction(ledger) as cursor:
@@ -170,7 +172,12 @@ def test_an_accepted_and_confirmed_result_is_known_to_be_in_the_sis(ledger: Conn
     assert accepted["state"] == "accepted"
     assert (accepted["answer_status"], accepted["answer_words"]) == (201, "Created")
     assert accepted["answered_at"] == ANSWERED
-    assert accepted["in_sis"] == {"score": 80.0, "score_status": "graded", "score_date": "2026-11-21"}
+    assert accepted["in_sis"] == {
+        "score": 80.0,
+        "score_status": "graded",
+        "score_date": "2026-11-21",
+        "mark": "",
+    }
     settle_results(ledger, "lakeview", run, read_back("amy"))
     confirmed = row(ledger)
     assert confirmed["state"] == "confirmed"

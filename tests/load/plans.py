@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from passback.ledger import Connection
     from passback.oneroster import Client
+    from passback.sis.profile import LateAndMissing
 
 DISTRICT = "lakeview"
 
@@ -53,7 +54,8 @@ def result_plan(line_items: pd.DataFrame, students: Sequence[str], **columns: An
         how="cross",
     )
     scores = {"score": [float(index % 21) for index in range(len(rows))], "score_status": "fully graded"}
-    return RESULT_PLAN.conform(rows.assign(**(scores | {"score_date": "2026-11-21"} | columns)))
+    more = {"score_date": "2026-11-21", "mark": ""}
+    return RESULT_PLAN.conform(rows.assign(**(scores | more | columns)))
 
 
 def open_run(connection: Connection, run_key: str = "r1") -> int:
@@ -78,6 +80,8 @@ async def run_load(
     *,
     run_id: int,
     kept_categories: dict[str, str] | None = None,
+    schools: dict[str, str] | None = None,
+    late_and_missing: LateAndMissing = "none",
     progress: Callable[[LoadCounts], None] = lambda _counts: None,
 ) -> LoadCounts:
     return await load(
@@ -90,6 +94,8 @@ async def run_load(
         known_line_items=books.known_line_items(connection, DISTRICT),
         known_results=books.known_results(connection, DISTRICT),
         kept_categories=kept_categories or {},
+        schools=schools or {},
+        late_and_missing=late_and_missing,
         clock=now,
         progress=progress,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -12,14 +13,18 @@ from aiohttp import web
 from load.plans import DISTRICT, line_item_plan, open_run, result_plan, run_load, states
 from oneroster.stub_sis import drop
 from passback import ledger as books
-from passback.errors import BusyError, CredentialError, PassbackError, UnavailableError
+from passback.errors import BusyError, ConfigurationError, CredentialError, PassbackError, UnavailableError
 from passback.oneroster import result_id
+from passback.sis import PROFILES
 from passback.stages import load as load_stage
 from passback.stages.load import LoadCounts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from oneroster.stub_sis import StubSis
     from passback.ledger import Connection
+    from passback.sis.profile import LateAndMissing
 
 STUDENTS = [f"70{number:02}" for number in range(12)]
 
@@ -267,3 +272,143 @@ async def test_no_request_is_wasted(stub: StubSis, ledger: Connection) -> None:
     async with stub.client() as sis:
         counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert counts.requests == 1 + 26 + 1  # a token, the rows, the one that was repeated
+
+
+# --- What the versions and the SISs differ in ---
+
+
+GENERIC = replace(PROFILES["generic"], page_size=10)
+SCHOOLS = {"k1": "101"}
+
+
+def marked_results(items: pd.DataFrame) -> pd.DataFrame:
+    """A late, a missing, an excused and a plain result."""
+    return result_plan(
+        items,
+        ["7001", "7002", "7003", "7004"],
+        score=[17.0, 0.0, float("nan"), 20.0],
+        score_status=["fully graded", "not submitted", "exempt", "fully graded"],
+        mark=["late", "missing", "", ""],
+    )
+
+
+def sent_results(stub: StubSis) -> dict[str, dict[str, Any]]:
+    """The results that the SIS got, by student."""
+    bodies = [call.body["result"] for call in stub.calls if "result" in call.body]
+    return {body["student"]["sourcedId"]: body for body in bodies}
+
+
+async def test_a_1_2_line_item_names_the_school_and_its_flags_are_text(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(1)
+    async with stub.client(profile=GENERIC) as sis:
+        counts = await run_load(
+            ledger,
+            sis,
+            items,
+            marked_results(items),
+            run_id=open_run(ledger),
+            schools=SCHOOLS,
+            late_and_missing="flags",
+        )
+    assert (counts.line_items_written, counts.results_written) == (1, 4)
+    assert stub.calls[0].path == f"{GENERIC.gradebook_path}/lineItems/{items['line_item_id'][0]}"
+    assert stub.calls[0].body["lineItem"]["school"]["sourcedId"] == "101"
+    sent = sent_results(stub)
+    assert {student: body.get("late") for student, body in sent.items() if "late" in body} == {"7001": "true"}
+    assert {student for student, body in sent.items() if "missing" in body} == {"7002"}
+    assert {student for student, body in sent.items() if "score" not in body} == {"7003"}
+    assert not any("comment" in body for body in sent.values())
+
+
+@pytest.mark.parametrize(
+    ("way", "limit", "comments"),
+    [
+        ("comment", 100, {"7001": "Late", "7002": "Missing"}),
+        ("comment", 0, {"7001": "Late", "7002": "Missing"}),
+        ("comment", 4, {"7001": "Late"}),
+        ("none", 100, {}),
+    ],
+)
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+async def test_marks_go_out_as_the_sis_can_hold_them(
+    stub: StubSis,
+    ledger: Connection,
+    version: str,
+    way: LateAndMissing,
+    limit: int,
+    comments: dict[str, str],
+) -> None:
+    items = line_item_plan(1)
+    profile = replace(GENERIC, oneroster=version, comment_limit=limit)
+    async with stub.client(profile=profile) as sis:
+        await run_load(
+            ledger,
+            sis,
+            items,
+            marked_results(items),
+            run_id=open_run(ledger),
+            schools=SCHOOLS,
+            late_and_missing=way,
+        )
+    sent = sent_results(stub)
+    assert {student: body["comment"] for student, body in sent.items() if "comment" in body} == comments
+    assert not any({"late", "missing"} & body.keys() for body in sent.values())
+    assert (sent["7003"].get("score"), sent["7003"]["scoreStatus"]) == (
+        0.0 if version == "1.1" else None,
+        "exempt",
+    )
+
+
+async def test_flags_are_refused_before_the_first_write_where_the_sis_has_none(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(1)
+    async with stub.client() as sis:
+        with pytest.raises(ConfigurationError, match="no fields for late and missing"):
+            await run_load(
+                ledger,
+                sis,
+                items,
+                marked_results(items),
+                run_id=open_run(ledger),
+                late_and_missing="flags",
+            )
+    assert not stub.calls
+
+
+async def test_a_class_without_a_school_costs_its_own_line_items_and_no_others(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(2)
+    items.loc[1, "sis_class_id"] = "k2"
+    async with stub.client(profile=GENERIC) as sis:
+        counts = await run_load(
+            ledger,
+            sis,
+            items,
+            result_plan(items, STUDENTS),
+            run_id=open_run(ledger),
+            schools=SCHOOLS | {"k2": ""},
+        )
+    assert (counts.line_items_written, counts.refused, counts.untried) == (1, 1, 12)
+    assert counts.requests == 1 + 1 + 12
+    with ledger, ledger.cursor() as cursor:
+        cursor.execute("SELECT answer_status, answer_words FROM passback.line_items WHERE state = 'refused'")
+        assert cursor.fetchall() == [(None, "not sent: the SIS names no school for this class")]
+
+
+async def test_a_cleared_task_sends_excused_and_marked_scores_no_second_time(
+    stub: StubSis, ledger: Connection
+) -> None:
+    items = line_item_plan(1)
+    results = marked_results(items)
+    run_id = open_run(ledger)
+    settings: Any = {"run_id": run_id, "schools": SCHOOLS, "late_and_missing": "flags"}
+    async with stub.client(profile=GENERIC) as sis:
+        await run_load(ledger, sis, items, results, **settings)
+        assert (await run_load(ledger, sis, items, results, **settings)).skipped == 5
+        results.loc[0, "mark"] = ""
+        counts = await run_load(ledger, sis, items, results, **settings)
+    assert (counts.results_written, counts.skipped) == (1, 4)

@@ -19,7 +19,7 @@ from load.plans import line_item_plan, open_run, result_plan, run_load, states
 from passback import ledger as books
 from passback.connections import Endpoint
 from passback.errors import CredentialError, PassbackError, UnavailableError
-from passback.oneroster import Client, Limits, Retries, result_id, v1p1
+from passback.oneroster import Client, Limits, Retries, held_line_items, held_results, result_id
 from passback.oneroster.facts import read_facts
 from passback.sis import profile_of
 from sandbox_process import SandboxProcess, start_sandbox
@@ -81,12 +81,11 @@ async def plan(sandbox: SandboxProcess, items: int, students: int) -> tuple[pd.D
 def holds_the_plan(sandbox: SandboxProcess, line_items: pd.DataFrame, results: pd.DataFrame) -> bool:
     """Whether the SIS holds just what was planned, value by value, and nothing twice."""
     held = sandbox.dump()
-    held_items = v1p1.held_line_items(held["lineItems"])
-    held_results = v1p1.held_results(held["results"])
-    item_columns = list(held_items.columns)
-    result_columns = ["line_item_id", "sis_student_id", "score", "score_status", "score_date"]
-    return rows_of(held_items, item_columns) == rows_of(line_items, item_columns) and rows_of(
-        held_results, result_columns
+    items_held, results_held = held_line_items(held["lineItems"]), held_results(held["results"])
+    item_columns = list(items_held.columns)
+    result_columns = ["line_item_id", "sis_student_id", "score", "score_status", "score_date", "mark"]
+    return rows_of(items_held, item_columns) == rows_of(line_items, item_columns) and rows_of(
+        results_held, result_columns
     ) == rows_of(results, result_columns)
 
 
@@ -102,8 +101,8 @@ async def test_the_sis_holds_the_plan_value_by_value_and_gives_it_back(
         counts = await run_load(ledger, sis, line_items, results, run_id=open_run(ledger))
         assert holds_the_plan(sandbox, line_items, results)
         sis_class, first = line_items["sis_class_id"][0], line_items["line_item_id"][0]
-        held = v1p1.held_results(await sis.results_of_line_item(sis_class, first))
-        assert len(v1p1.held_line_items(await sis.line_items_of_class(sis_class))) == 4
+        held = held_results(await sis.results_of_line_item(sis_class, first))
+        assert len(held_line_items(await sis.line_items_of_class(sis_class))) == 4
     assert (counts.line_items_written, counts.results_written, counts.requests) == (4, 160, 165)
     assert set(held["result_id"]) == {result_id(first, name) for name in results["sis_student_id"].unique()}
 

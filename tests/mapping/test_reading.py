@@ -30,7 +30,8 @@ from passback.mapping.file import (
     read_mapping,
     read_mappings,
 )
-from passback.mapping.model import OTUS_TYPES, District
+from passback.mapping.model import District
+from passback.sources.profiles import OTUS_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 from mapping.conftest import GOOD, LINES
 from passback.errors import ConfigurationError, FatalError, MappingError
 from passback.mapping import file, yaml
-from passback.mapping.model import OTUS_TYPES
 from passback.rules.suites import read_suites
+from passback.sources.profiles import OTUS_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +54,9 @@ REFUSED = [
     ("a date with a time", with_line(5, "effective_date: 2026-08-17 10:00:00"), 5, "effective_date", "a date without a time", "2026-08-17"),
     ("a date in American order", with_line(5, "effective_date: 08/17/2026"), 5, "effective_date", "a date without a time, found text", "2026-08-17"),
     ("a date as a number", with_line(5, "effective_date: 20260817"), 5, "effective_date", "found a whole number", "2026-08-17"),
-    ("an unknown source", with_line(6, "source: {system: otis, connection: a}"), 6, "source.system", "one of: otus", "otus"),
+    ("an unknown source", with_line(6, "source: {system: otis, connection: a}"), 6, "source.system", "one of: canvas, csv, ekadence, oneroster, otus", "otus"),
     ("a source in one word", with_line(6, "source: otus"), 6, "source", "fields with their values, found text", "system, connection"),
-    ("an unknown SIS", with_line(8, "  system: skywards"), 8, "sis.system", "one of: skyward", "skyward"),
+    ("an unknown SIS", with_line(8, "  system: skywards"), 8, "sis.system", "one of: aeries, aspen", "skyward"),
     ("an address as a connection", with_line(9, "  connection: https://sis.example.org/api"), 9, "sis.connection", "found an address", "into an Airflow connection"),
     ("a connection with a space", with_line(9, "  connection: lake view"), 9, "sis.connection", "id of an Airflow connection", "lakeview_skyward"),
     ("no connections at all", with_line(9, LINES[8], "  connections: 0"), 10, "sis.connections", "greater than or equal to 1", "Write such a value"),

@@ -54,6 +54,11 @@ def test_a_status_decides_what_becomes_of_a_write(status: int, decision: Decisio
     assert answer_of(status, {}, b"", writes=True).decision is decision
 
 
+def test_a_403_that_speaks_of_the_rate_is_no_matter_of_permission() -> None:
+    assert answer_of(403, {}, b"403 Forbidden Rate Limit", writes=True).decision is Decision.RETRY_LATER
+    assert answer_of(403, {}, b"Forbidden", writes=True).decision is Decision.REFUSE_ROW
+
+
 def test_an_answered_read_is_done_and_needs_no_reading_back() -> None:
     assert answer_of(200, {}, b'{"classes": []}', writes=False).decision is Decision.DONE
 

@@ -142,6 +142,19 @@ async def test_a_token_endpoint_may_fail_for_a_moment(stub: StubSis) -> None:
         assert (await sis.put("result", "r1", {"sourcedId": "r1"})).decision is Decision.VERIFY
 
 
+async def test_a_profile_may_say_so_too_and_want_no_scope(stub: StubSis) -> None:
+    profile = replace(SKYWARD, token_auth="body", scopes="")
+    async with stub.client(profile=profile) as sis:
+        await sis.put("result", "r1", {"sourcedId": "r1"})
+        assert await sis.granted_scopes() == frozenset()
+    (asked,) = stub.token_calls
+    assert asked.body.keys() == {"grant_type", "client_id", "client_secret"}
+    extra = {"token_auth": "basic", "scope": "a b"}
+    async with stub.client(profile=profile, endpoint=replace(stub.endpoint, extra=extra)) as sis:
+        assert await sis.granted_scopes() == {"a", "b"}
+    assert stub.token_calls[1].body == {"grant_type": "client_credentials", "scope": "a b"}
+
+
 async def test_a_scope_that_was_not_granted_is_noticed(
     stub: StubSis, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -149,6 +162,7 @@ async def test_a_scope_that_was_not_granted_is_noticed(
     endpoint = replace(stub.endpoint, extra={"scope": "read write"})
     async with stub.client(endpoint=endpoint) as sis:
         await sis.put("result", "r1", {"sourcedId": "r1"})
+        assert await sis.granted_scopes() == {"read"}
     assert "the SIS did not grant write" in caplog.text
 
 

@@ -214,6 +214,48 @@ async def test_a_refused_read_says_what_is_wrong(
             await read(sis)
 
 
+async def test_a_refused_read_names_the_collection_whose_permission_is_missing(stub: StubSis) -> None:
+    stub.script = lambda request: web.json_response(
+        {"imsx_description": "Insufficient scope."}, status=403 if "lineItems" in request.path else 404
+    )
+    async with stub.client() as sis:
+        with pytest.raises(
+            PermissionRefusedError, match=r"read lineItems: 403 Insufficient scope\."
+        ) as refused:
+            await sis.line_items_of_class("c1")
+    assert refused.value.mend.endswith("the permission to read lineItems.")
+
+
+async def test_a_record_that_is_listed_again_with_another_content_comes_again(stub: StubSis) -> None:
+    listed = [{"sourcedId": "a", "title": "1"}, {"sourcedId": "b"}]
+    stub.collections["/classes"] = [*listed, *listed, {"sourcedId": "a", "title": "2"}]
+    async with stub.client() as sis:
+        found = [record async for record in sis.collection("/classes", "classes")]
+    assert found == [*listed, {"sourcedId": "a", "title": "2"}]
+
+
+async def test_rosters_and_gradebooks_are_asked_of_their_own_services(stub: StubSis) -> None:
+    asked: list[str] = []
+
+    def listing(request: web.Request) -> web.Response:
+        asked.append(f"{request.method} {request.path}")
+        return web.json_response({"classes": [], "categories": [], "lineItems": []})
+
+    stub.script = listing
+    extra = {"rostering_path": "/roster", "gradebook_path": f"{stub.url}/grades"}
+    async with stub.client(endpoint=replace(stub.endpoint, extra=extra)) as sis:
+        await read(sis)
+        await read(sis, "/categories", "categories")
+        await sis.line_items_of_class("c1")
+        await sis.put("result", "r1", RECORD)
+    assert asked == [
+        "GET /roster/classes",
+        "GET /grades/categories",
+        "GET /grades/classes/c1/lineItems",
+        "PUT /grades/results/r1",
+    ]
+
+
 async def test_what_the_sis_does_not_know_holds_nothing(stub: StubSis) -> None:
     async with stub.client() as sis:
         assert await sis.line_items_of_class("gone") == []
@@ -325,10 +367,13 @@ async def test_too_long_a_wait_is_given_back_with_its_length(stub: StubSis) -> N
     assert len(stub.calls) == 1
 
 
-async def test_a_sis_that_only_says_too_many_requests_is_busy(stub: StubSis) -> None:
-    stub.script = lambda _request: web.Response(status=429, headers={"Retry-After": "0.01"})
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_sis_that_only_says_too_many_requests_is_busy(stub: StubSis, status: int) -> None:
+    stub.script = lambda _request: web.Response(
+        status=status, headers={"Retry-After": "0.01"}, text="Rate Limit Exceeded"
+    )
     async with stub.client() as sis:
-        with pytest.raises(BusyError, match="429"):
+        with pytest.raises(BusyError, match=str(status)):
             await sis.put("result", "r1", RECORD)
 
 
@@ -345,7 +390,7 @@ async def test_a_redirect_is_never_followed_with_a_token(stub: StubSis, status: 
 async def test_the_connection_may_have_a_path_of_its_own(stub: StubSis) -> None:
     stub.script = lambda request: web.Response(status=201) if request.path == "/or/results/r1" else None
     async with stub.client(endpoint=replace(stub.endpoint, extra={"base_path": "or/"})) as sis:
-        assert sis.base_url == f"{stub.url}/or"
+        assert sis.services.gradebook == f"{stub.url}/or"
         assert (await sis.put("result", "r1", RECORD)).status == 201
 
 

@@ -1,4 +1,4 @@
-"""Bodies as OneRoster 1.1 wants them, and what comes back."""
+"""Bodies as OneRoster 1.1 wants them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passback.errors import ContractError
-from passback.oneroster import v1p1
+from passback.oneroster import Services, held_line_items, v1p1
 
 BASE = "https://sis.example.org/ims/oneroster/v1p1"
+SERVICES = Services(BASE, BASE)
 NOW = datetime(2026, 11, 22, 4, 5, 6, 789_000, tzinfo=timezone(timedelta(hours=-8)))
 
 
 def line_item(**changes: Any) -> dict[str, Any]:
-    values = {
+    values: Any = {
         "sourced_id": "li-1",
         "sis_class_id": "1001.0.01",
         "title": "Chapter 7",
@@ -28,19 +28,20 @@ def line_item(**changes: Any) -> dict[str, Any]:
         "due_date": "2026-11-20",
         "points_possible": 20.0,
     }
-    return v1p1.line_item(**(values | changes), modified=NOW, base_url=BASE)
+    return v1p1.line_item(**({"modified": NOW, "services": SERVICES} | values | changes))
 
 
 def result(**changes: Any) -> dict[str, Any]:
-    values = {
+    values: Any = {
         "sourced_id": "re-1",
         "line_item_id": "li-1",
         "sis_student_id": "70/01",
         "score": 17.5,
         "score_status": "fully graded",
         "score_date": "2026-11-21",
+        "comment": "",
     }
-    return v1p1.result(**(values | changes), modified=NOW, base_url=BASE)
+    return v1p1.result(**({"modified": NOW, "services": SERVICES} | values | changes))
 
 
 def test_a_line_item_has_every_field_that_the_standard_requires() -> None:
@@ -96,62 +97,33 @@ def test_a_due_date_stays_on_its_day_in_a_sis_that_cuts_the_time_off_and_in_one_
     assert sent[:10] == day.isoformat()
     converted = datetime.fromisoformat(sent).astimezone(ZoneInfo(zone))
     assert converted.date() == day
-    held = v1p1.held_line_items([{"sourcedId": "li", "dueDate": converted.isoformat()}])
+    held = held_line_items([{"sourcedId": "li", "dueDate": converted.isoformat()}])
     assert list(held["due_date"]) == [day.isoformat()]
 
 
-def test_what_a_sis_echoes_reads_back_as_it_was_sent() -> None:
-    assert v1p1.held_line_items([line_item()]).to_dict("records") == [
-        {
-            "line_item_id": "li-1",
-            "sis_class_id": "1001.0.01",
-            "title": "Chapter 7",
-            "category_id": "301",
-            "period_id": "9203",
-            "assign_date": "2026-11-02",
-            "due_date": "2026-11-20",
-            "points_possible": 20.0,
-        }
+def test_a_line_item_without_a_period_leaves_it_to_the_sis() -> None:
+    assert "gradingPeriod" not in line_item(period_id="")
+
+
+def test_excused_work_without_a_score_goes_out_with_the_score_that_1_1_requires_and_its_status() -> None:
+    body = result(score=None, score_status="exempt")
+    assert (body["score"], body["scoreStatus"]) == (0.0, "exempt")
+
+
+@pytest.mark.parametrize("comment", ["Late", "Missing"])
+def test_a_comment_goes_out_beside_the_score(comment: str) -> None:
+    assert result(comment=comment) == result() | {"comment": comment}
+
+
+def test_the_two_services_may_have_addresses_of_their_own() -> None:
+    services = Services("https://roster.example.org/r", "https://grades.example.org/g")
+    item, score = line_item(services=services), result(services=services)
+    hrefs = [item[name]["href"] for name in ("category", "class", "gradingPeriod")]
+    hrefs += [score[name]["href"] for name in ("lineItem", "student")]
+    assert [href.partition(".example.org")[0] for href in hrefs] == [
+        "https://grades",
+        "https://roster",
+        "https://roster",
+        "https://grades",
+        "https://roster",
     ]
-    assert v1p1.held_results([result()]).to_dict("records") == [
-        {
-            "result_id": "re-1",
-            "line_item_id": "li-1",
-            "sis_student_id": "70/01",
-            "score": 17.5,
-            "score_status": "fully graded",
-            "score_date": "2026-11-21",
-        }
-    ]
-
-
-@pytest.mark.parametrize("status", ["tobedeleted", "inactive"])
-def test_a_deleted_record_is_not_held(status: str) -> None:
-    assert v1p1.held_line_items([line_item() | {"status": status}]).empty
-    assert v1p1.held_results([result() | {"status": status}]).empty
-
-
-def test_numbers_as_text_instants_for_dates_and_missing_scores_are_read() -> None:
-    records = [
-        result() | {"score": "17.50", "scoreDate": "2026-11-21T00:00:00.000Z"},
-        result() | {"sourcedId": "re-2", "score": None},
-    ]
-    held = v1p1.held_results(records)
-    assert held["score"].tolist()[0] == 17.5
-    assert held["score"].isna().tolist() == [False, True]
-    assert held["score_date"].tolist() == ["2026-11-21"] * 2
-
-
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        ({"score": "student 4711"}, r"results\[0\]: score is no number"),
-        ({"scoreStatus": 4711}, r"results\[0\]: scoreStatus is no text"),
-        ({"student": "4711"}, r"results\[0\]: student is no reference"),
-        ({"lineItem": {"href": "4711"}}, r"results\[0\].lineItem: sourcedId is missing"),
-    ],
-)
-def test_a_field_of_another_type_is_named_and_its_value_is_not(change: dict[str, Any], what: str) -> None:
-    with pytest.raises(ContractError, match=what) as broken:
-        v1p1.held_results([result() | change])
-    assert "4711" not in str(broken.value)

@@ -84,6 +84,28 @@ def night() -> Report:
             }
         ],
         "written": {"line_items": 0, "results": 2},
+        "limit": {
+            "known": 6,
+            "changed": 2,
+            "vanished": 0,
+            "refused": 1,
+            "asks": False,
+            "share": 0.3,
+            "at_least": 50,
+            "classes": [
+                {
+                    "class_id": "bio-1",
+                    "title": "Biology",
+                    "known": 6,
+                    "changed": 2,
+                    "vanished": 0,
+                    "refused": 1,
+                }
+            ],
+        },
+        "decision": {"decision": "", "by": "", "at": ""},
+        "marks_left_out": {},
+        "category_changes": None,
         "rule_set": "5f3a",
         "mapping_file": "9d31",
     }

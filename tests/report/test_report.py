@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from passback.report import words
+from passback.report.page import page
 from passback.report.summary import write_report
 from passback.report.terminal import terminal_report
 
@@ -72,6 +73,83 @@ def test_the_counts_and_the_summary_hold_no_student_id(night: Report, tmp_path: 
 def test_the_headline_says_what_was_sent(night: Report, changed: dict, headline: str) -> None:
     outcomes = {**night.summary["outcomes"], **changed.get("outcomes", {})}
     assert words.headline({**night.summary, **changed, "outcomes": outcomes}) == headline
+
+
+def asked(night: Report, **changed: object) -> Report:
+    """The night, had its three scores been too many."""
+    limit = {**night.summary["limit"], "asks": True}
+    return replace(night, summary={**night.summary, "limit": limit, **changed})
+
+
+ANN = {"by": "Ann", "at": "2026-11-22T16:30:00+00:00"}
+HAPPENS = "of 6 scores in the SIS, 2 would change, 1 is refused by a rule now"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"state": "running", "mode": "preview"}, f"It waits for a person: {HAPPENS}."),
+        ({"mode": "preview"}, f"A real run would ask a person first: {HAPPENS}."),
+        (
+            {"decision": {"decision": "go on", **ANN}},
+            f"Ann let it go on, 22 Nov 2026, 08:30 PST: {HAPPENS}.",
+        ),
+        (
+            {"decision": {"decision": "cancel", **ANN}},
+            f"Ann cancelled it, 22 Nov 2026, 08:30 PST: {HAPPENS}.",
+        ),
+    ],
+)
+def test_a_report_names_what_was_decided_and_by_whom(
+    night: Report, changed: dict[str, object], sentence: str
+) -> None:
+    report = asked(night, **changed)
+    assert sentence in words.account(report.summary)
+    assert sentence in " ".join(printed(report, 300).split())
+    assert "Gone from the platform" in page(report.summary, report.not_passed, report.changes)
+
+
+def test_a_run_that_had_nothing_to_ask_says_nothing_of_it(night: Report) -> None:
+    assert not [sentence for sentence in words.account(night.summary) if "a person first" in sentence]
+    assert "Gone from the platform" not in page(night.summary, night.not_passed, night.changes)
+
+
+@pytest.mark.parametrize(
+    ("sent", "headline"), [(0, "Cancelled: nothing was sent."), (2, "Cancelled: 2 scores had been sent.")]
+)
+def test_the_headline_of_a_cancelled_run_says_so(night: Report, sent: int, headline: str) -> None:
+    outcomes = {**night.summary["outcomes"], "sent": sent}
+    report = asked(night, decision={"decision": "cancel", **ANN}, outcomes=outcomes)
+    assert words.headline(report.summary) == headline
+
+
+def test_the_headline_of_a_run_that_waits_says_what_for(night: Report) -> None:
+    report = asked(night, state="running", mode="preview")
+    assert words.headline(report.summary) == f"Waits for a person: {HAPPENS}."
+
+
+def test_marks_that_the_sis_cannot_hold_are_told(night: Report) -> None:
+    summary = {**night.summary, "marks_left_out": {"late": 1200, "missing": 1}}
+    told = (
+        "The learning platform marks 1,200 scores as late and 1 score as missing; the SIS holds no such mark."
+    )
+    assert told in words.account(summary)
+
+
+def test_changes_of_the_siss_categories_are_told(night: Report) -> None:
+    changes = {"new": ["Lab"], "renamed": [["Quiz", "Quizzes"]], "retired": [], "returned": ["Paper"]}
+    told = "The SIS's categories have changed: new Lab; renamed Quiz → Quizzes; back again Paper."
+    assert told in words.account({**night.summary, "category_changes": changes})
+    unlisted = words.account({**night.summary, "category_changes": {**changes, "unlisted": 9}})
+    assert "The SIS lists no category, though 9 are known: they are kept as they were." in unlisted
+    nothing = {"new": [], "renamed": [], "retired": []}
+    assert words.account({**night.summary, "category_changes": nothing}) == words.account(night.summary)
+
+
+def test_a_report_of_an_older_version_is_still_shown(night: Report) -> None:
+    newer = ("limit", "decision", "marks_left_out", "category_changes")
+    older = {name: value for name, value in night.summary.items() if name not in newer}
+    assert "2 scores sent." in printed(replace(night, summary=older))
 
 
 def test_times_are_the_districts(night: Report) -> None:

@@ -105,7 +105,7 @@ def assessment_codes(
         "sis.duplicate": any(
             twin["sis_class_id"] == sis_class
             and twin["title"].strip() == title
-            and twin["due_date"] == (due.isoformat() if due else "")
+            and twin["due_date"] == (due or assigned).isoformat()
             for twin in tables["sis_line_items"]
         ),
     }

@@ -1,7 +1,8 @@
 """A small district to judge: one class, one teacher, one student, one assessment, one score, all in order.
 
-Every table is a list of plain records; a test says only what differs. Instants are written in local time, as
-`2026-10-20 09:00`, and the district lies in Los Angeles.
+It has any source and any SIS; Otus and Skyward unless a test says otherwise. Every table is a list of plain
+records; a test says only what differs. Instants are written in local time, as `2026-10-20 09:00`, and the
+district lies in Los Angeles.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from passback import paths, records
-from passback.mapping.model import OTUS_TYPES, District
+from passback import ledger, paths, records
+from passback.mapping.model import District
 from passback.rules.suites import read_suites
-from passback.sis import profile_of
+from passback.sis import PROFILES
+from passback.sources.profiles import OTUS_TYPES, SOURCES
 from passback.stages.validate import Verdicts, validate
 
 if TYPE_CHECKING:
@@ -74,6 +76,43 @@ FACTS: dict[str, list[dict[str, Any]]] = {
     ],
     "sis_line_items": [],
 }
+# What a source says of an assessment beside what all of them say.
+SAID = {
+    "canvas": {
+        "sync_on": True,
+        "course_published": True,
+        "published": True,
+        "whole_section": True,
+        "due_uniform": True,
+        "period_closed": False,
+    }
+}
+# What a SIS says of itself in its own way: Aspire's categories belong to a term and are imported for it.
+TERMS = {"T1": ("2026-08-17", "2026-12-18"), "T2": ("2027-01-05", "2027-05-28")}
+FACTS_OF = {
+    "aspire": {
+        "sis_categories": [
+            {
+                "category_id": f"{term}-{title}",
+                "title": title,
+                "sis_class_id": "",
+                "term_id": term,
+                "term_start": start,
+                "term_end": end,
+            }
+            for term, (start, end) in TERMS.items()
+            for title in ("Quiz", "Test")
+        ]
+    }
+}
+IMPORTED = {"group_sis_id": "T1-Quiz", "group_term_id": "T1"}
+_UNSAID = {
+    records.TEXT: "",
+    records.FLAG: False,
+    records.MAYBE: None,
+    records.INSTANT: None,
+    records.NUMBER: None,
+}
 NO_LINE_ITEMS = pd.DataFrame({"line_item_id": pd.Series(dtype="str")})
 
 
@@ -90,14 +129,20 @@ def frame_of(shape: records.Frame, rows: list[dict[str, Any]], zone: str = ZONE)
     """Records as a canonical frame."""
     columns = {}
     for name, dtype in shape.columns.items():
-        values = [row[name] for row in rows]
+        values = [row.get(name, _UNSAID[dtype]) for row in rows]
         if dtype == records.INSTANT:
             values = [utc(value, zone) for value in values]
         columns[name] = pd.Series(values, dtype=dtype)
     return pd.DataFrame(columns)
 
 
-def district(**changes: Any) -> District:
+def assessment_of(source: str, sis: str) -> dict[str, Any]:
+    """An assessment in order, as a source says it of a class in a SIS."""
+    imported = IMPORTED if PROFILES[sis].imports_categories and SOURCES[source].groups else {}
+    return ASSESSMENT | SAID.get(source, {}) | imported
+
+
+def district(source: str = "otus", sis: str = "skyward", /, **changes: Any) -> District:
     """The district, with changes to its mapping."""
     said = {
         "district": "lakeview",
@@ -105,25 +150,32 @@ def district(**changes: Any) -> District:
         "timezone": ZONE,
         "schedule": None,
         "effective_date": date.fromisoformat(EFFECTIVE_DATE),
-        "source": {"system": "otus", "connection": "lakeview_otus"},
-        "sis": {"system": "skyward", "connection": "lakeview_skyward"},
-        "confirmed": ["oneroster_licence", "use_grade_unchecked"],
-        "categories": dict.fromkeys(OTUS_TYPES, "Quiz"),
+        "source": {"system": source, "connection": "lakeview_source"},
+        "sis": {"system": sis, "connection": "lakeview_sis"},
+        "confirmed": list(PROFILES[sis].confirmations),
+        "categories": dict.fromkeys(OTUS_TYPES, "Quiz") if source == "otus" else None,
         "rules": {},
     }
     return District.model_validate(said | changes)
 
 
-def suites() -> Suites:
-    """Skyward's."""
-    return read_suites(paths.expectations(), "skyward")
+def suites(sis: str = "skyward") -> Suites:
+    """Those of a SIS."""
+    return read_suites(paths.expectations(), sis)
 
 
 def frames(
-    tables: Mapping[str, list[dict[str, Any]]], zone: str = ZONE
+    tables: Mapping[str, list[dict[str, Any]]], zone: str = ZONE, sis: str = "skyward"
 ) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
     """The source's frames and the SIS's facts; tables that are not given are as above."""
-    given = {"assessments": [ASSESSMENT], "scores": [SCORE], **SOURCE, **FACTS, **tables}
+    given = {
+        "assessments": [ASSESSMENT],
+        "scores": [SCORE],
+        **SOURCE,
+        **FACTS,
+        **FACTS_OF.get(sis, {}),
+        **tables,
+    }
     source = {shape.name: frame_of(shape, given[shape.name], zone) for shape in records.SOURCE_FRAMES}
     facts = {shape.name: frame_of(shape, given[shape.name], zone) for shape in records.SIS_FRAMES}
     return source, facts
@@ -131,32 +183,38 @@ def frames(
 
 def judged(
     *,
+    source: str = "otus",
+    sis: str = "skyward",
     assessment: Mapping[str, Any] | None = None,
     score: Mapping[str, Any] | None = None,
     now: str = NOW,
     known: pd.DataFrame = NO_LINE_ITEMS,
+    known_results: pd.DataFrame | None = None,
+    everything: bool = False,
     rules: Suites | None = None,
     said: Mapping[str, Any] | None = None,
     **tables: list[dict[str, Any]],
 ) -> Verdicts:
     """Verdicts on the district: tables replace, the others change the one record or the mapping there is."""
     given: dict[str, list[dict[str, Any]]] = {
-        "assessments": [ASSESSMENT | dict(assessment or {})],
+        "assessments": [assessment_of(source, sis) | dict(assessment or {})],
         "scores": [SCORE | dict(score or {})],
         **tables,
     }
-    mapping = district(**(said or {}))
-    source, facts = frames(given, mapping.timezone)
+    mapping = district(source, sis, **(said or {}))
+    read, facts = frames(given, mapping.timezone, sis)
     instant = utc(now, mapping.timezone)
     assert instant is not None
     return validate(
-        source,
+        read,
         facts,
         district=mapping,
-        suites=rules or suites(),
-        profile=profile_of("skyward"),
+        suites=rules or suites(sis),
+        profile=PROFILES[sis],
         known_line_items=known,
+        known_results=ledger.no_results() if known_results is None else known_results,
         now=instant,
+        everything=everything,
     )
 
 

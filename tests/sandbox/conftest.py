@@ -23,8 +23,21 @@ def seeded(running: SandboxProcess) -> SandboxProcess:
     return running
 
 
+@pytest.fixture(scope="session")
+def running_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with start_sandbox(tmp_path_factory.mktemp("small"), modules="AAA") as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def sandbox(running: SandboxProcess) -> SandboxProcess:
-    """A freshly seeded sandbox."""
+def sandbox(running_small: SandboxProcess) -> SandboxProcess:
+    """A freshly seeded sandbox with one module, for tests that change something in it."""
+    running_small.reset()
+    return running_small
+
+
+@pytest.fixture
+def whole_sandbox(running: SandboxProcess) -> SandboxProcess:
+    """A freshly seeded sandbox with all modules."""
     running.reset()
     return running

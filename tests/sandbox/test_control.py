@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sandbox_process import request
-from sandbox_records import CLASS, OTHER_CLASS, STUDENT, line_item, reference, result
+from sandbox_records import CLASS, OTHER_CLASS, STUDENT, line_item, noon, reference, result
 
 if TYPE_CHECKING:
     from sandbox_process import SandboxProcess
@@ -57,6 +59,12 @@ def test_every_change_has_a_later_instant_than_the_one_before(sandbox: SandboxPr
         ("PATCH", "/sis/periods/9101", {"status": "closed"}, 404),
         ("PUT", "/sis/results/r-1", {"score": 1}, 422),
         ("PATCH", "/settings", {"token_seconds": "long"}, 422),
+        ("PATCH", "/settings", {"clock_skew_seconds": 0.5}, 422),
+        ("PATCH", "/settings", {"whole_scores": True}, 422),
+        ("PATCH", "/roster", {"class_id": CLASS, "student_id": "90000000"}, 404),
+        ("PATCH", "/roster", {"class_id": CLASS, "student_id": STUDENT, "end_date": "soon"}, 422),
+        ("PUT", "/sis/categories/301", {"status": "retired"}, 422),
+        ("PUT", "/sis/categories/399", {"metadata": {"classId": CLASS}}, 422),
         ("POST", "/faults", {"side": "sis", "kind": "flood"}, 422),
         ("POST", "/faults", {"side": "sis", "kind": "status"}, 422),
     ],
@@ -71,13 +79,14 @@ def test_a_slip_of_the_pen_changes_nothing_and_says_what_is_wrong(
 
 
 def test_a_new_assessment_is_assigned_to_its_whole_class(sandbox: SandboxProcess) -> None:
+    before = len(sandbox.feed_items("scores"))
     order = {"id": "new", "class_id": "AAA-2013J", "title": "Extra", "type": "Quiz"}
     added = sandbox.control("PUT", "/assessments", order)
     assert (added["scores_added"], added["assigned_by"], added["points_possible"]) == (383, "t1", 100)
     scores = [item for item in sandbox.feed_items("scores") if item["assessment_id"] == "new"]
     assert {score["status"] for score in scores} == {"not_submitted"}
     sandbox.control("DELETE", "/assessments/new/AAA-2013J")
-    assert len(sandbox.feed_items("scores")) == 19_158
+    assert len(sandbox.feed_items("scores")) == before
 
 
 def test_a_score_and_a_stay_in_the_group_can_be_added_and_removed(sandbox: SandboxProcess) -> None:
@@ -113,6 +122,64 @@ def test_a_category_can_be_taken_away_and_put_back(sandbox: SandboxProcess) -> N
     assert sandbox.sis("PUT", "/lineItems/li-1", line_item(sandbox)).status == 422
     sandbox.control("PUT", "/sis/categories/301", {"title": "Assignment"})
     assert sandbox.sis("PUT", "/lineItems/li-1", line_item(sandbox)).status == 201
+
+
+def test_a_category_can_be_renamed_retired_and_added_for_one_class(sandbox: SandboxProcess) -> None:
+    sandbox.control("PUT", "/sis/categories/301", {"title": "Task"})
+    sandbox.control("PUT", "/sis/categories/302", {"status": "tobedeleted"})
+    sandbox.control("PUT", "/sis/categories/309", {"title": "Essay", "metadata": {"classId": CLASS}})
+    found = {record["sourcedId"]: record for record in sandbox.sis("GET", "/categories").json["categories"]}
+    assert found["301"]["title"] == "Task"
+    assert (found["302"]["title"], found["302"]["status"]) == ("Classwork", "tobedeleted")
+    assert (found["309"]["title"], found["309"]["metadata"]) == ("Essay", {"classId": CLASS})
+    retired = line_item(sandbox, category=reference("category", "302"))
+    assert sandbox.sis("PUT", "/lineItems/li-1", retired).status == 422
+
+
+@pytest.mark.parametrize(
+    ("dates", "accepted"),
+    [
+        ({"begin_date": 200}, True),
+        ({"begin_date": 201}, False),
+        ({"end_date": 201}, True),
+        ({"end_date": 200}, False),
+        ({"begin_date": None, "end_date": None}, True),
+    ],
+)
+def test_an_enrollment_holds_from_its_first_day_until_the_day_before_its_end(
+    sandbox: SandboxProcess, dates: dict[str, int | None], *, accepted: bool
+) -> None:
+    sandbox.sis("PUT", "/lineItems/li-1", line_item(sandbox))
+    change = {name: None if day is None else noon(sandbox, day)[:10] for name, day in dates.items()}
+    record = sandbox.control("PATCH", "/roster", {"class_id": CLASS, "student_id": STUDENT, **change})
+    assert sandbox.sis("GET", f"/enrollments/{CLASS}-{STUDENT}").json["enrollment"].keys() == record.keys()
+    assert (sandbox.sis("PUT", "/results/r-1", result()).status == 201) is accepted
+
+
+def test_the_clock_of_the_sis_can_be_wrong(sandbox: SandboxProcess) -> None:
+    sandbox.control("PATCH", "/settings", {"clock_skew_seconds": -3600})
+    here = datetime.now(UTC)
+    for reply, skew in (
+        (sandbox.sis("GET", "/categories"), -3600),
+        (sandbox.new_token(), -3600),
+        (sandbox.feed("/classes"), 0),
+    ):
+        shown = parsedate_to_datetime(reply.headers["date"])
+        assert abs((shown - here).total_seconds() - skew) < 30
+    sandbox.reset()
+    shown = parsedate_to_datetime(sandbox.sis("GET", "/categories").headers["date"])
+    assert abs((shown - here).total_seconds()) < 30
+
+
+def test_the_connections_are_those_of_this_district(seeded: SandboxProcess) -> None:
+    info = seeded.info()
+    source, sis = info["connections"]["source"], info["connections"]["sis"]
+    for connection, address in ((source, info["lms"]["base_url"]), (sis, info["sis"]["base_url"])):
+        built = f"{connection['schema']}://{connection['host']}:{connection['port']}"
+        assert built + connection["extra"]["base_path"] == address
+    assert source["password"] == info["feed"]["token"]
+    assert (sis["login"], sis["password"]) == (info["sis"]["client_id"], info["sis"]["client_secret"])
+    assert sis["extra"]["token_url"] == info["sis"]["token_url"]
 
 
 def test_a_period_can_be_closed_and_moved(sandbox: SandboxProcess) -> None:

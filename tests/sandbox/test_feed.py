@@ -38,18 +38,18 @@ def test_a_page_holds_500_unless_asked_otherwise(seeded: SandboxProcess) -> None
     assert seeded.feed("/classes", limit=5).json["next"] is None
 
 
-def test_as_of_stays_that_of_the_first_page(sandbox: SandboxProcess) -> None:
-    first = sandbox.feed("/classes", limit=2).json
-    sandbox.control("PATCH", SCORE, {"points": 1})
-    assert sandbox.feed("/classes", limit=2, cursor=first["next"]).json["as_of"] == first["as_of"]
+def test_as_of_stays_that_of_the_first_page(whole_sandbox: SandboxProcess) -> None:
+    first = whole_sandbox.feed("/classes", limit=2).json
+    whole_sandbox.control("PATCH", SCORE, {"points": 1})
+    assert whole_sandbox.feed("/classes", limit=2, cursor=first["next"]).json["as_of"] == first["as_of"]
 
 
-def test_paging_neither_skips_nor_repeats_while_records_change(sandbox: SandboxProcess) -> None:
-    first = sandbox.feed("/classes", limit=2).json
-    sandbox.control("DELETE", "/classes/AAA-2013J")
-    sandbox.control("PUT", "/classes", {"id": "AAA-0000X", "sis_id": None, "title": "Before the page"})
-    sandbox.control("PATCH", "/classes/EEE-2014J", {"title": "Changed"})
-    rest = sandbox.feed("/classes", limit=9, cursor=first["next"]).json
+def test_paging_neither_skips_nor_repeats_while_records_change(whole_sandbox: SandboxProcess) -> None:
+    first = whole_sandbox.feed("/classes", limit=2).json
+    whole_sandbox.control("DELETE", "/classes/AAA-2013J")
+    whole_sandbox.control("PUT", "/classes", {"id": "AAA-0000X", "sis_id": None, "title": "Before the page"})
+    whole_sandbox.control("PATCH", "/classes/EEE-2014J", {"title": "Changed"})
+    rest = whole_sandbox.feed("/classes", limit=9, cursor=first["next"]).json
     assert [item["id"] for item in first["items"] + rest["items"]] == [
         "AAA-2013J",
         "AAA-2014J",
@@ -57,7 +57,7 @@ def test_paging_neither_skips_nor_repeats_while_records_change(sandbox: SandboxP
         "EEE-2014B",
         "EEE-2014J",
     ]
-    missed = sandbox.feed("/classes", modified_since=first["as_of"]).json["items"]
+    missed = whole_sandbox.feed("/classes", modified_since=first["as_of"]).json["items"]
     assert {item["id"]: item.get("deleted", False) for item in missed} == {
         "AAA-0000X": False,
         "AAA-2013J": True,
@@ -65,17 +65,17 @@ def test_paging_neither_skips_nor_repeats_while_records_change(sandbox: SandboxP
     }
 
 
-def test_modified_since_is_inclusive_and_tells_of_deleted_records(sandbox: SandboxProcess) -> None:
-    before = sandbox.feed("/scores", limit=1).json["as_of"]
-    changed = sandbox.control("PATCH", SCORE, {"points": 12.5})
-    since = sandbox.feed("/scores", modified_since=changed["modified_at"]).json
+def test_modified_since_is_inclusive_and_tells_of_deleted_records(whole_sandbox: SandboxProcess) -> None:
+    before = whole_sandbox.feed("/scores", limit=1).json["as_of"]
+    changed = whole_sandbox.control("PATCH", SCORE, {"points": 12.5})
+    since = whole_sandbox.feed("/scores", modified_since=changed["modified_at"]).json
     assert since["items"] == [changed]
     assert since["total"] == 19_158
-    sandbox.control("DELETE", SCORE)
-    (left,) = sandbox.feed("/scores", modified_since=before).json["items"]
+    whole_sandbox.control("DELETE", SCORE)
+    (left,) = whole_sandbox.feed("/scores", modified_since=before).json["items"]
     assert left.keys() == {"assessment_id", "class_id", "student_id", "deleted", "modified_at"}
     assert left["modified_at"] > changed["modified_at"]
-    page = sandbox.feed("/scores", limit=1).json
+    page = whole_sandbox.feed("/scores", limit=1).json
     assert page["total"] == 19_157
 
 
@@ -110,15 +110,15 @@ def test_without_its_token_the_feed_says_nothing(seeded: SandboxProcess, header:
     assert "items" not in reply.json
 
 
-def test_the_csv_form_holds_the_same_lists(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    sandbox.control("PATCH", SCORE, {"points": "Late"})
-    counts = sandbox.control("POST", "/export-csv", {"folder": str(tmp_path)})["records"]
+def test_the_csv_form_holds_the_same_lists(whole_sandbox: SandboxProcess, tmp_path: Path) -> None:
+    whole_sandbox.control("PATCH", SCORE, {"points": "Late"})
+    counts = whole_sandbox.control("POST", "/export-csv", {"folder": str(tmp_path)})["records"]
     assert counts == COLLECTIONS
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(f"{name}.csv" for name in COLLECTIONS)
     for collection in COLLECTIONS:
         with (tmp_path / f"{collection}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        items = sandbox.feed_items(collection)
+        items = whole_sandbox.feed_items(collection)
         texts = [{name: text_of(value) for name, value in item.items()} for item in items]
         assert rows == texts
 

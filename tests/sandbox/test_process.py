@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +28,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_state_survives_a_kill_and_a_stop(tmp_path: Path) -> None:
-    with start_sandbox(tmp_path, today="2026-03-02") as sandbox:
+    with start_sandbox(tmp_path, modules="AAA", today="2026-03-02") as sandbox:
         before = sandbox.info()
         assert (before["seeding_date"], before["day_0"]) == ("2026-03-02", "2025-08-14")
         changed = sandbox.control("PATCH", "/scores/1755/AAA-2013J/s11391", {"points": 1})
@@ -42,7 +44,7 @@ def test_state_survives_a_kill_and_a_stop(tmp_path: Path) -> None:
 
 
 def test_every_answered_write_is_kept_when_it_is_killed_in_full_flow(tmp_path: Path) -> None:
-    with start_sandbox(tmp_path) as sandbox:
+    with start_sandbox(tmp_path, modules="AAA") as sandbox:
         body = line_item(sandbox)["lineItem"]
         sandbox.sis("GET", "/categories")
 
@@ -68,14 +70,14 @@ def test_every_answered_write_is_kept_when_it_is_killed_in_full_flow(tmp_path: P
 
 
 def test_reset_forgets_everything(tmp_path: Path) -> None:
-    with start_sandbox(tmp_path) as sandbox:
+    with start_sandbox(tmp_path, modules="AAA") as sandbox:
         secret = sandbox.info()["sis"]["client_secret"]
-    with start_sandbox(tmp_path, reset=True) as sandbox:
+    with start_sandbox(tmp_path, modules="AAA", reset=True) as sandbox:
         assert sandbox.info()["sis"]["client_secret"] != secret
 
 
 def test_sigterm_ends_it_quickly_and_cleanly_even_with_an_answer_outstanding(tmp_path: Path) -> None:
-    with start_sandbox(tmp_path) as sandbox:
+    with start_sandbox(tmp_path, modules="AAA") as sandbox:
         sandbox.fault("feed", "slow", seconds=60)
         with ThreadPoolExecutor(1) as pool:
             outstanding = pool.submit(sandbox.feed, "/classes")
@@ -88,7 +90,7 @@ def test_sigterm_ends_it_quickly_and_cleanly_even_with_an_answer_outstanding(tmp
 
 
 def test_nothing_of_a_student_is_logged(tmp_path: Path) -> None:
-    with start_sandbox(tmp_path) as sandbox:
+    with start_sandbox(tmp_path, modules="AAA") as sandbox:
         sandbox.sis("GET", "/classes/1001.0.01/students/90011391/results")
         sandbox.feed("/nothing")
     log = (tmp_path / "log.txt").read_text()
@@ -143,3 +145,132 @@ def test_the_sandbox_shares_no_code_with_the_package() -> None:
         for file in modules
         if "import passback" in file.read_text() or "from passback" in file.read_text()
     ]
+
+
+# --- Which district it is ---
+
+
+def test_a_state_remembers_its_platform_sis_and_modules(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path, sis="aspen", modules="EEE") as sandbox:
+        before = sandbox.info()
+    with start_sandbox(tmp_path) as sandbox:
+        found = sandbox.info()
+    assert found["sis"]["system"] == "aspen"
+    assert found["lms"]["system"] == "otus"
+    assert found["modules"] == ["EEE"]
+    assert found["sis"]["client_secret"] == before["sis"]["client_secret"]
+    with start_sandbox(tmp_path, sis="aspen", modules="EEE", lms="otus") as sandbox:
+        assert sandbox.info()["modules"] == ["EEE"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "other", "said"),
+    [
+        ("--sis", "aeries", "--sis skyward"),
+        ("--lms", "canvas", "--lms otus"),
+        ("--modules", "EEE", "--modules AAA"),
+        ("--data", "/nowhere", "--data "),
+    ],
+)
+def test_a_state_of_another_district_is_refused(state_of_aaa: Path, flag: str, other: str, said: str) -> None:
+    ended = run("--state", str(state_of_aaa), flag, other)
+    assert ended.returncode == 2
+    assert f"is that of {said}" in ended.stderr
+    assert "--reset makes it anew" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def state_of_aaa(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("state")
+    with start_sandbox(folder, modules="AAA"):
+        return folder
+
+
+def test_a_state_of_before_there_was_a_choice_is_otus_and_skyward(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path) as sandbox:
+        before = sandbox.info()
+    with closing(sqlite3.connect(tmp_path / "sandbox.sqlite3")) as connection, connection:
+        newer = ("lms", "sis", "modules", "data", "clock_skew_seconds")
+        connection.executemany("DELETE FROM settings WHERE name = ?", [(name,) for name in newer])
+    with start_sandbox(tmp_path, sis="skyward", modules="AAA,EEE") as sandbox:
+        after = sandbox.info()
+        sandbox.reset()
+    assert (after["sis"]["system"], after["modules"]) == ("skyward", ["AAA", "EEE"])
+    assert after["sis"]["client_secret"] == before["sis"]["client_secret"]
+
+
+def test_reset_makes_another_district_of_a_state(tmp_path: Path) -> None:
+    with start_sandbox(tmp_path, modules="AAA") as sandbox:
+        assert sandbox.info()["sis"]["system"] == "skyward"
+    with start_sandbox(tmp_path, sis="generic", modules="AAA", reset=True) as sandbox:
+        assert sandbox.info()["sis"]["system"] == "generic"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--modules", "ZZZ"), "there is no module ZZZ; there are AAA, EEE"),
+        (("--data", "/nowhere"), "/nowhere/courses.csv"),
+        (("--sis", "abacus"), "invalid choice: 'abacus'"),
+    ],
+)
+def test_what_cannot_be_seeded_is_refused(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    ended = run("--state", str(tmp_path), *arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+
+
+def test_data_without_a_column_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "courses.csv").write_text("module,presentation\nAAA,2013J\n")
+    ended = run("--state", str(tmp_path / "state"), "--data", str(tmp_path))
+    assert ended.returncode == 2
+    assert "courses.csv has no column code_module, code_presentation" in ended.stderr
+
+
+def test_data_of_another_folder_are_held(tmp_path: Path) -> None:
+    rows = {
+        "courses": ["code_module,code_presentation,module_presentation_length", "CCC,2014B,241"],
+        "assessments": [
+            "code_module,code_presentation,id_assessment,assessment_type,date,weight",
+            "CCC,2014B,24282,TMA,166,100",
+        ],
+        "studentRegistration": [
+            "code_module,code_presentation,id_student,date_registration",
+            "CCC,2014B,5,0",
+        ],
+        "studentAssessment": ["id_assessment,id_student,date_submitted,is_banked,score", "24282,5,160,0,61"],
+    }
+    for name, lines in rows.items():
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    with start_sandbox(tmp_path / "state", data=tmp_path) as sandbox:
+        (score,) = sandbox.feed_items("scores")
+        assert (score["student_id"], score["points"]) == ("s5", 61)
+        (found,) = sandbox.sis("GET", "/classes").json["classes"]
+        assert found["sourcedId"] == "1001.0.01"
+        sandbox.reset()
+        assert len(sandbox.feed_items("scores")) == 1
+
+
+@pytest.mark.parametrize(
+    ("sis", "first"),
+    [("aspen", "STX1999-01"), ("aeries", "994_199901")],
+)
+def test_with_canvas_the_sis_holds_the_workshop(tmp_path: Path, sis: str, first: str) -> None:
+    with start_sandbox(tmp_path, sis=sis, lms="canvas", modules="AAA") as sandbox:
+        classes = {found["sourcedId"] for found in sandbox.sis("GET", "/classes").json["classes"]}
+        number, section = first.rsplit("1999", 1)
+        second = f"{number}1999{section.replace('01', '02')}"
+        cross_listed = f"{number}1998{section}"
+        assert {first, second, cross_listed} <= classes
+        sizes = {
+            found: sandbox.sis("GET", f"/classes/{found}/students").headers["x-total-count"]
+            for found in (first, second, cross_listed)
+        }
+        assert sizes == {first: "6", second: "6", cross_listed: "4"}
+        assert sandbox.sis("GET", f"/classes/{first}/teachers").json["users"][0]["sourcedId"] == "80000090"
+
+
+def test_a_small_sandbox_answers_within_two_seconds(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with start_sandbox(tmp_path, modules="AAA"):
+        assert time.monotonic() - began < 2

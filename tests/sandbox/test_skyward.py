@@ -7,17 +7,12 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from sandbox_process import request
-from sandbox_records import CLASS, STUDENT, line_item, noon, reference, result
+from sandbox_records import CLASS, STUDENT, code_minor, line_item, noon, reference, result
 
 if TYPE_CHECKING:
-    from sandbox_process import Reply, SandboxProcess
+    from sandbox_process import SandboxProcess
 
 SCOPE = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
-
-
-def code_minor(reply: Reply) -> str:
-    (field,) = reply.json["imsx_CodeMinor"]["imsx_codeMinorField"]
-    return field["imsx_codeMinorFieldValue"]
 
 
 # --- Tokens ---

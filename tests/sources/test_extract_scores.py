@@ -17,7 +17,7 @@ from passback.sources.feed import OVERLAP
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from district import Lakeview
+    from district import SampleDistrict
     from passback.night import Night
 
 STEP = "extract-scores"
@@ -33,14 +33,14 @@ def pages_kept(night: Night) -> bool:
     return (open_folder(night.folder) / "pages").exists()
 
 
-def last_extract(lakeview: Lakeview) -> dict[str, Any]:
+def last_extract(lakeview: SampleDistrict) -> dict[str, Any]:
     with closing(ledger.connect(lakeview.ledger_url)) as connection:
         last = ledger.last_extract(connection, "lakeview")
     assert last is not None
     return last
 
 
-def test_a_run_cleared_after_an_empty_feed_was_mended_succeeds(lakeview: Lakeview) -> None:
+def test_a_run_cleared_after_an_empty_feed_was_mended_succeeds(lakeview: SampleDistrict) -> None:
     night = lakeview.night()
     lakeview.sandbox.fault("feed", "empty")
     with pytest.raises(SourceShrunkError):
@@ -52,7 +52,7 @@ def test_a_run_cleared_after_an_empty_feed_was_mended_succeeds(lakeview: Lakevie
 
 
 def test_pages_are_kept_while_the_feed_cannot_be_reached_and_not_after_a_wrong_page(
-    lakeview: Lakeview,
+    lakeview: SampleDistrict,
 ) -> None:
     night = lakeview.night()
     lakeview.sandbox.fault("feed", "drop", match={"path": ".*/scores"}, after=3)
@@ -66,7 +66,7 @@ def test_pages_are_kept_while_the_feed_cannot_be_reached_and_not_after_a_wrong_p
     assert not pages_kept(night)
 
 
-def test_a_source_that_has_lost_most_of_its_students_is_a_failure(lakeview: Lakeview) -> None:
+def test_a_source_that_has_lost_most_of_its_students_is_a_failure(lakeview: SampleDistrict) -> None:
     lakeview.step(STEP, lakeview.night())
     last = last_extract(lakeview)
     students = lakeview.sandbox.feed_items("students")
@@ -80,13 +80,15 @@ def test_a_source_that_has_lost_most_of_its_students_is_a_failure(lakeview: Lake
     lakeview.step(STEP, lakeview.night(mode="full"))
 
 
-def test_counts_that_were_removed_with_an_old_run_are_not_missed(lakeview: Lakeview) -> None:
+def test_counts_that_were_removed_with_an_old_run_are_not_missed(lakeview: SampleDistrict) -> None:
     lakeview.step(STEP, lakeview.night())
     (open_folder(lakeview.night("test__1").folder) / "extract.json").unlink()
     assert lakeview.step(STEP, lakeview.night())["scores"] == HELD
 
 
-def test_what_is_read_whole_because_the_changes_do_not_add_up_is_checked_too(lakeview: Lakeview) -> None:
+def test_what_is_read_whole_because_the_changes_do_not_add_up_is_checked_too(
+    lakeview: SampleDistrict,
+) -> None:
     lakeview.step(STEP, lakeview.night())
     last = last_extract(lakeview)
     snapshot = open_folder(last["snapshot"])
@@ -102,7 +104,7 @@ def test_what_is_read_whole_because_the_changes_do_not_add_up_is_checked_too(lak
 
 
 def test_identical_copies_count_once_in_the_run_and_as_often_as_they_stand_in_the_source(
-    lakeview: Lakeview, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lakeview: SampleDistrict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lakeview.sandbox.control("POST", "/export-csv", {"folder": str(tmp_path / "export")})
     scores = tmp_path / "export" / "scores.csv"

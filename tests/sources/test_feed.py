@@ -20,7 +20,8 @@ from passback.errors import (
     PermissionRefusedError,
     UnavailableError,
 )
-from passback.sources import probe, pull
+from passback.records import ASSESSMENTS
+from passback.sources import SOURCES, probe, pull
 from passback.sources.feed import OVERLAP
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def read(
     since: datetime | None = None,
     say: Callable[[str], None] = quiet,
 ) -> Pull:
-    return asyncio.run(pull("otus", endpoint, pages, since=since, say=say))
+    return asyncio.run(
+        pull(SOURCES["otus"], endpoint, pages, since=since, known=ASSESSMENTS.empty(), say=say)
+    )
 
 
 def test_everything_is_read_over_all_pages(endpoint: Endpoint, pages: ObjectStoragePath) -> None:
@@ -158,27 +161,28 @@ def test_a_feed_that_knows_none_of_its_cursors_is_asked_twice(
         read(endpoint, pages)
 
 
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"status": "lost"}, "status that the feed contract does not know"),
-        ({"graded_at": "2026-02-30T10:00:00Z"}, "an instant that does not exist"),
-    ],
-)
 def test_a_listing_that_was_wrong_is_asked_for_again_once_it_is_mended(
-    sandbox: SandboxProcess,
-    endpoint: Endpoint,
-    pages: ObjectStoragePath,
-    changes: dict[str, object],
-    told: str,
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath
 ) -> None:
-    path = "/scores/1755/AAA-2013J/s11391"
+    path = "/assessments/1755/AAA-2013J"
     right = sandbox.control("GET", path)
-    sandbox.control("PATCH", path, changes)
-    with pytest.raises(ContractError, match=told):
+    sandbox.control("PATCH", path, {"due_at": "2026-02-30T10:00:00Z"})
+    with pytest.raises(ContractError, match="field due_at: 1 records have an instant that does not exist"):
         read(endpoint, pages)
-    sandbox.control("PATCH", path, {name: right[name] for name in changes} | {"points": 42})
-    assert points_of(read(endpoint, pages), "s11391") == [42.0]
+    sandbox.control("PATCH", path, {"due_at": right["due_at"], "title": "Mended"})
+    assert "Mended" in read(endpoint, pages).frames["assessments"]["title"].tolist()
+
+
+@pytest.mark.parametrize("change", [{"status": "lost"}, {"graded_at": "2026-02-30T10:00:00Z"}])
+def test_a_score_that_cannot_be_stops_no_other(
+    sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath, change: dict[str, str]
+) -> None:
+    said: list[str] = []
+    sandbox.control("PATCH", "/scores/1755/AAA-2013J/s11391", change)
+    scores = read(endpoint, pages, say=said.append).frames["scores"]
+    assert len(scores) == 19_158
+    assert scores.loc[scores["points_text"].ne(""), "student_id"].tolist() == ["s11391"]
+    assert f"field {next(iter(change))}: 1 records have" in said[-1]
 
 
 def delete_a_score_while_they_are_read(sandbox: SandboxProcess, times: int) -> Callable[[str], None]:
@@ -279,7 +283,7 @@ def test_a_feed_that_asks_for_a_long_wait_is_not_asked_before(
     sandbox.fault("feed", "status", status=status, retry_after=3600)
     sandbox.control("POST", "/requests/reset")
     with pytest.raises(BusyError, match="3600 seconds") as busy:
-        asyncio.run(probe("otus", endpoint))
+        asyncio.run(probe(SOURCES["otus"], endpoint))
     assert busy.value.retry_after == 3600
     assert asked(sandbox) == 1
 
@@ -289,19 +293,19 @@ async def test_a_certificate_that_nobody_signed_is_a_matter_of_configuration(
 ) -> None:
     async with serving(StubSis(), self_signed) as stub:
         with pytest.raises(ConfigurationError, match="certificate"):
-            await probe("otus", replace(endpoint, base_url=stub.url))
+            await probe(SOURCES["otus"], replace(endpoint, base_url=stub.url))
 
 
 @pytest.mark.parametrize("address", ["https://feed.example:99999", "https://"])
 def test_an_address_that_is_no_url_is_a_matter_of_configuration(endpoint: Endpoint, address: str) -> None:
     with pytest.raises(ConfigurationError, match="not a URL"):
-        asyncio.run(probe("otus", replace(endpoint, base_url=address)))
+        asyncio.run(probe(SOURCES["otus"], replace(endpoint, base_url=address)))
 
 
 def test_a_feed_that_cannot_be_reached_is_unavailable(endpoint: Endpoint) -> None:
     nobody = replace(endpoint, base_url="http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match="does not answer"):
-        asyncio.run(probe("otus", nobody))
+        asyncio.run(probe(SOURCES["otus"], nobody))
 
 
 def test_a_wrong_token_says_which_connection_holds_it(endpoint: Endpoint, pages: ObjectStoragePath) -> None:
@@ -311,4 +315,4 @@ def test_a_wrong_token_says_which_connection_holds_it(endpoint: Endpoint, pages:
 
 
 def test_a_probe_counts_what_each_collection_holds(endpoint: Endpoint) -> None:
-    assert asyncio.run(probe("otus", endpoint))["scores"] == 19_158
+    assert asyncio.run(probe(SOURCES["otus"], endpoint))["scores"] == 19_158

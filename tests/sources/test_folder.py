@@ -11,7 +11,9 @@ import pytest
 from passback.connections import Endpoint
 from passback.errors import ContractError
 from passback.frame_store import open_folder
-from passback.sources import probe, pull
+from passback.records import ASSESSMENTS
+from passback.sources import SOURCES, probe, pull
+from passback.sources.contract import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,14 +48,18 @@ def folder(tmp_path: Path) -> Path:
 def read(folder: Path) -> Pull:
     endpoint = Endpoint("files", f"file://{folder}", login="", secret="", extra={})
     pages = open_folder(f"file://{folder}/pages")
-    return asyncio.run(pull("otus", endpoint, pages, since=None, say=lambda _: None))
+    return asyncio.run(
+        pull(SOURCES["otus"], endpoint, pages, since=None, known=ASSESSMENTS.empty(), say=lambda _: None)
+    )
 
 
 def test_files_hold_the_same_as_the_http_feed(
     sandbox: SandboxProcess, endpoint: Endpoint, pages: ObjectStoragePath, tmp_path: Path
 ) -> None:
     sandbox.control("POST", "/export-csv", {"folder": str(tmp_path / "csv")})
-    over_http = asyncio.run(pull("otus", endpoint, pages, since=None, say=lambda _: None))
+    over_http = asyncio.run(
+        pull(SOURCES["otus"], endpoint, pages, since=None, known=ASSESSMENTS.empty(), say=lambda _: None)
+    )
     from_files = read(tmp_path / "csv")
     for name, data in over_http.frames.items():
         keys = list(data.columns)
@@ -87,8 +93,21 @@ def test_what_spreadsheets_write_is_read(folder: Path, write: Callable[[str], st
     ("name", "change", "told"),
     [
         ("scores", ("student_id,", ""), "scores.csv, line 1: columns are missing: student_id"),
-        ("scores", (",", ";"), "scores.csv, line 1: columns are missing"),
-        ("scores", ("graded,8.5", "graded,8.5,more"), "scores.csv"),
+        ("scores", (",", ";"), "scores.csv, line 1: semicolons stand between the cells"),
+        ("scores", (",", "\t"), "scores.csv, line 1: tabs stand between the cells"),
+        ("scores", (",", "|"), "scores.csv, line 1: vertical bars stand between the cells"),
+        ("scores", ("points,", "points,points,"), "scores.csv, line 1: columns stand there twice: points"),
+        (
+            "scores",
+            ("graded,8.5", "graded,8.5,more"),
+            "scores.csv, record 1: a row has 9 cells, the header 8",
+        ),
+        ("scores", ("graded,8.5,,", "graded,8.5,"), "scores.csv, record 1: a row has 7 cells, the header 8"),
+        ("scores", ("Late,,2026-11-03T15:00Z,2026", "Late"), "scores.csv, record 2: a row has 5 cells"),
+        ("scores", ("Late", '"Late'), "scores.csv: a quote is opened and never closed"),
+        ("scores", ("Late", "La\x00te"), "scores.csv, line 3: the file holds a NUL byte"),
+        ("scores", (",2026-11-03T15:00Z\n", ",2026-11-03T15:00\n"), "record 1, field modified_at"),
+        ("scores", (",2026-11-03T15:00Z\n", ",\n"), "record 1, field modified_at"),
         ("scores", ("2026-11-03T15:00Z\n", "3 November\n"), "scores.csv, record 1, field modified_at"),
         ("scores", ("a1,biology,007", "a1,biology,"), "scores.csv, record 1, field student_id"),
         ("assessments", (",true,", ",maybe,"), "assessments.csv, record 1, field include_in_final_grade"),
@@ -105,6 +124,39 @@ def test_what_is_wrong_with_a_file_is_said_with_file_and_field(
     assert "November" not in str(refused.value)
 
 
+@pytest.mark.parametrize("content", ["", "\ufeff", "\n\n"], ids=["no byte", "a mark", "blank lines"])
+def test_an_empty_file_is_named(folder: Path, content: str) -> None:
+    (folder / "students.csv").write_text(content, "utf-8")
+    with pytest.raises(ContractError, match=r"students\.csv: the file is empty"):
+        read(folder)
+
+
+def test_a_header_without_records_is_no_record(folder: Path) -> None:
+    (folder / "group-members.csv").write_text("staff_id,joined_at,left_at")
+    assert read(folder).frames["memberships"].empty
+
+
+def test_files_that_were_put_together_with_their_headers_are_refused(folder: Path) -> None:
+    (folder / "students.csv").write_text(FILES["students"] * 2)
+    with pytest.raises(ContractError, match=r"students\.csv, record 3: 1 rows are not a record"):
+        read(folder)
+
+
+def test_columns_that_may_be_left_out_are_read_where_they_are(folder: Path) -> None:
+    lines = FILES["scores"].splitlines()
+    (folder / "scores.csv").write_text(f"late,{lines[0]}\ntrue,{lines[1]}\n,{lines[2]}\n")
+    assert read(folder).frames["scores"]["mark"].tolist() == ["late", ""]
+    assert read(folder).frames["assessments"]["published"].isna().all()
+
+
+def test_a_cell_of_ten_megabytes_is_cut_to_what_no_gradebook_takes(folder: Path) -> None:
+    text = FILES["assessments"].replace("Essay", "Essay" * 2_000_000)
+    (folder / "assessments.csv").write_text(text)
+    (title,) = read(folder).frames["assessments"]["title"]
+    assert len(title) == LONGEST_TEXT + 1
+    assert title.endswith("…")
+
+
 def test_a_missing_file_is_named(folder: Path) -> None:
     (folder / "staff.csv").unlink()
     with pytest.raises(ContractError, match=r"staff\.csv: the file is missing"):
@@ -119,4 +171,4 @@ def test_a_file_that_is_not_utf_8_is_named_with_its_line(folder: Path) -> None:
 
 def test_a_probe_counts_the_records_of_the_files(folder: Path) -> None:
     endpoint = Endpoint("files", f"file://{folder}", login="", secret="", extra={})
-    assert asyncio.run(probe("otus", endpoint))["scores"] == 2
+    assert asyncio.run(probe(SOURCES["otus"], endpoint))["scores"] == 2

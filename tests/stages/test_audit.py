@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN, SCORE_VERDICTS
 from passback.stages.audit import (
+    MARK,
     RESULT_KEY,
     RESULT_VALUES,
     compare,
@@ -127,6 +128,33 @@ def test_an_assignment_that_did_not_arrive_takes_its_scores_with_it(
     assert final[["outcome", "codes"]].to_numpy().tolist() == [[outcome, code]]
 
 
+def test_a_run_that_a_person_cancelled_cancels_what_was_planned() -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", ""), ("s2", "passed", ""), ("s3", "rejected", "score.excluded")),
+        planned(["s1"]),
+        known_items(),
+        known_results({"s2": "confirmed"}, run_id=1),
+        run_id=THIS_RUN,
+        preview=False,
+        cancelled=True,
+    )
+    assert final["outcome"].tolist() == ["cancelled", "unchanged", "rejected"]
+    assert final["codes"].tolist() == ["run.cancelled", "", "score.excluded"]
+
+
+def test_what_was_sent_before_somebody_cancelled_is_sent() -> None:
+    final = outcomes(
+        verdicts(("s1", "passed", ""), ("s2", "passed", "")),
+        planned(["s1", "s2"]),
+        known_items(),
+        known_results({"s1": "confirmed"}),
+        run_id=THIS_RUN,
+        preview=False,
+        cancelled=True,
+    )
+    assert final["outcome"].tolist() == ["sent", "cancelled"]
+
+
 def test_a_preview_cancels_what_a_real_run_would_send() -> None:
     final = outcomes(
         verdicts(("s1", "passed", ""), ("s2", "passed", ""), ("s3", "held", "score.not_graded")),
@@ -161,9 +189,10 @@ STATE = st.sampled_from(
     scores=st.lists(st.tuples(VERDICT, STATE), max_size=12),
     item=st.sampled_from(["none", "confirmed", "accepted", "not_stored", "refused", "intended"]),
     preview=st.booleans(),
+    cancelled=st.booleans(),
 )
 def test_whatever_happens_the_outcomes_add_up_to_what_was_extracted(
-    scores: list[tuple[str, str]], item: str, *, preview: bool
+    scores: list[tuple[str, str]], item: str, *, preview: bool, cancelled: bool
 ) -> None:
     rows = [
         (f"s{number}", verdict, "" if verdict == "passed" else "score.excluded")
@@ -177,6 +206,7 @@ def test_whatever_happens_the_outcomes_add_up_to_what_was_extracted(
         known_results({name: state for name, state in states.items() if state != "unwritten"}),
         run_id=THIS_RUN,
         preview=preview,
+        cancelled=cancelled,
     )
     assert sum(count_outcomes(final).values()) == len(scores)
     reasoned = final["codes"].ne("")
@@ -226,6 +256,7 @@ ACCEPTED = pd.DataFrame(
         "score": [8.5],
         "score_status": ["fully graded"],
         "score_date": ["2026-11-12"],
+        "mark": ["late"],
     }
 )
 
@@ -244,6 +275,13 @@ ACCEPTED = pd.DataFrame(
 def test_only_what_is_read_back_equal_is_confirmed(change: dict[str, list[object]], state: str) -> None:
     states = compare(ACCEPTED, ACCEPTED.assign(**change), RESULT_KEY, RESULT_VALUES)
     assert states["state"].tolist() == [state]
+
+
+def test_a_mark_is_compared_where_marks_are_sent_and_is_the_siss_own_elsewhere() -> None:
+    without = ACCEPTED.assign(mark=[""])
+    strict = compare(ACCEPTED, without, RESULT_KEY, (*RESULT_VALUES, MARK))
+    assert strict["state"].tolist() == ["not_stored"]
+    assert compare(ACCEPTED, without, RESULT_KEY, RESULT_VALUES)["state"].tolist() == ["confirmed"]
 
 
 LEDGER_ITEMS = pd.DataFrame(

@@ -29,6 +29,7 @@ RESULT = {
     "score": 8.5,
     "score_status": "fully graded",
     "score_date": "2026-11-12",
+    "mark": "",
 }
 ITEM_ID = line_item_id("otus", "a1", "1001.0.01")
 LAST_RUN, THIS_RUN = 1, 2
@@ -91,7 +92,7 @@ def test_a_change_of_the_assignment_is_sent_without_its_scores(change: dict[str,
     assert made.results.empty
 
 
-@pytest.mark.parametrize("change", [{"score": 9.0}, {"score_status": "not submitted"}])
+@pytest.mark.parametrize("change", [{"score": 9.0}, {"score_status": "not submitted"}, {"mark": "late"}])
 def test_a_change_of_the_score_is_sent_alone(change: dict[str, object]) -> None:
     made = plan(known(ITEM, []), known(RESULT, []), result=change)
     assert made.line_items.empty

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from district import Lakeview
+    from district import SampleDistrict
 
 DATA = Path(__file__).parents[2] / "include" / "sandbox" / "data"
 # By include/sandbox/README.md: four periods of which the first two are closed, and the day of the seeding.
@@ -95,7 +95,7 @@ def expected() -> Expected:
 
 
 def test_the_counts_are_those_of_the_csv_files_and_the_sis_holds_what_should_have_passed(
-    lakeview: Lakeview, expected: Expected
+    lakeview: SampleDistrict, expected: Expected
 ) -> None:
     report = lakeview.run()
 
@@ -126,7 +126,7 @@ def test_the_counts_are_those_of_the_csv_files_and_the_sis_holds_what_should_hav
     assert all(item["resultValueMax"] == 100 for item in line_items.values())
 
 
-def test_every_class_adds_up_for_itself(lakeview: Lakeview) -> None:
+def test_every_class_adds_up_for_itself(lakeview: SampleDistrict) -> None:
     report = lakeview.run()
     for row in report["classes"]:
         assert row["extracted"] == sum(row[outcome] for outcome in report["outcomes"])

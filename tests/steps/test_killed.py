@@ -17,7 +17,7 @@ from passback.night import TASKS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from district import Lakeview
+    from district import SampleDistrict
 
 CLASS, STUDENTS = "AAA-2013J", 383
 ONE_STEP = Path(__file__).parent / "one_step.py"
@@ -37,7 +37,7 @@ def kill_when(task_id: str, *, reached: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("written", [0, 1, 150, 384])
 def test_a_load_killed_after_any_number_of_writes_and_cleared_loses_and_doubles_nothing(
-    lakeview: Lakeview, written: int
+    lakeview: SampleDistrict, written: int
 ) -> None:
     night = lakeview.night("killed", classes=(CLASS,))
     for task_id in ("extract-scores", "validate", "transform-to-oneroster"):
@@ -56,7 +56,7 @@ def test_a_load_killed_after_any_number_of_writes_and_cleared_loses_and_doubles_
 
 
 @pytest.mark.parametrize("task_id", ["extract-scores", "validate", "audit"])
-def test_a_killed_step_is_run_again(lakeview: Lakeview, task_id: str) -> None:
+def test_a_killed_step_is_run_again(lakeview: SampleDistrict, task_id: str) -> None:
     night = lakeview.night("killed", classes=(CLASS,))
     lakeview.sandbox.control("POST", "/requests/reset")
     for step in TASKS:
@@ -68,5 +68,5 @@ def test_a_killed_step_is_run_again(lakeview: Lakeview, task_id: str) -> None:
     assert len(lakeview.held()[1]) == STUDENTS
 
 
-def requests_of(lakeview: Lakeview) -> int:
+def requests_of(lakeview: SampleDistrict) -> int:
     return sum(row["count"] for row in lakeview.sandbox.requests()["requests"])

@@ -25,7 +25,7 @@ from passback.night import TASKS
 from passback.oneroster import Retries
 
 if TYPE_CHECKING:
-    from district import Lakeview
+    from district import SampleDistrict
     from stack.postgres import Postgres
 
 CLASS = "AAA-2013J"
@@ -35,13 +35,13 @@ ONE_CLASS: dict[str, Any] = {"classes": (CLASS,)}
 STUDENTS = 383
 
 
-def writes_during(lakeview: Lakeview, **changes: Any) -> list[tuple[str, str]]:
+def writes_during(lakeview: SampleDistrict, **changes: Any) -> list[tuple[str, str]]:
     before = len(lakeview.written())
     lakeview.run(**changes)
     return lakeview.written()[before:]
 
 
-def test_a_night_in_which_nothing_changed_sends_nothing(lakeview: Lakeview) -> None:
+def test_a_night_in_which_nothing_changed_sends_nothing(lakeview: SampleDistrict) -> None:
     lakeview.run(**ONE_CLASS)
     report = lakeview.run(**ONE_CLASS)
     assert report["outcomes"]["sent"] == 0
@@ -49,7 +49,9 @@ def test_a_night_in_which_nothing_changed_sends_nothing(lakeview: Lakeview) -> N
     assert report["written"] == {"line_items": 0, "results": 0}
 
 
-def test_after_a_change_of_a_score_a_title_and_a_due_date_exactly_those_are_sent(lakeview: Lakeview) -> None:
+def test_after_a_change_of_a_score_a_title_and_a_due_date_exactly_those_are_sent(
+    lakeview: SampleDistrict,
+) -> None:
     both = {"classes": (CLASS, OTHER_CLASS)}
     lakeview.run(**both)
     lakeview.sandbox.control("PATCH", f"/scores/{PASSING}/{CLASS}/s11391", {"points": 12.5})
@@ -66,7 +68,7 @@ def test_after_a_change_of_a_score_a_title_and_a_due_date_exactly_those_are_sent
     assert results["Renamed", student][0] == 12.5
 
 
-def zeros_of(lakeview: Lakeview, assessment: str, class_id: str) -> int:
+def zeros_of(lakeview: SampleDistrict, assessment: str, class_id: str) -> int:
     return sum(
         row["status"] == "not_submitted"
         for row in lakeview.sandbox.feed_items("scores")
@@ -74,7 +76,7 @@ def zeros_of(lakeview: Lakeview, assessment: str, class_id: str) -> int:
     )
 
 
-def test_a_full_run_sends_everything_again(lakeview: Lakeview) -> None:
+def test_a_full_run_sends_everything_again(lakeview: SampleDistrict) -> None:
     lakeview.run(**ONE_CLASS)
     report = lakeview.run(mode="full", **ONE_CLASS)
     assert report["outcomes"]["sent"] == STUDENTS
@@ -82,7 +84,7 @@ def test_a_full_run_sends_everything_again(lakeview: Lakeview) -> None:
 
 
 def test_a_preview_before_the_first_night_writes_nothing_but_its_report(
-    lakeview: Lakeview, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    lakeview: SampleDistrict, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     not_yet_a_ledger = postgres.create_database("not_yet_a_ledger")
     monkeypatch.setenv("AIRFLOW_CONN_PASSBACK_LEDGER", not_yet_a_ledger)
@@ -94,7 +96,7 @@ def test_a_preview_before_the_first_night_writes_nothing_but_its_report(
     assert report["written"] == {"line_items": 1, "results": STUDENTS}
 
 
-def test_a_preview_after_a_night_says_from_what_to_what(lakeview: Lakeview) -> None:
+def test_a_preview_after_a_night_says_from_what_to_what(lakeview: SampleDistrict) -> None:
     lakeview.run(**ONE_CLASS)
     lakeview.sandbox.control("PATCH", f"/scores/{PASSING}/{CLASS}/s11391", {"points": 12.5})
     before = len(lakeview.written())
@@ -110,7 +112,7 @@ def test_a_preview_after_a_night_says_from_what_to_what(lakeview: Lakeview) -> N
         assert len(ledger.latest_runs(connection, "lakeview", 10)) == 1
 
 
-def test_every_step_can_be_run_twice_with_the_same_end(lakeview: Lakeview) -> None:
+def test_every_step_can_be_run_twice_with_the_same_end(lakeview: SampleDistrict) -> None:
     night = lakeview.night(**ONE_CLASS)
     for task_id in TASKS:
         first = lakeview.step(task_id, night)
@@ -121,14 +123,16 @@ def test_every_step_can_be_run_twice_with_the_same_end(lakeview: Lakeview) -> No
     assert lakeview.written().count(("PUT", "result")) == STUDENTS
 
 
-def test_a_whole_run_that_is_cleared_ends_with_the_same_counts(lakeview: Lakeview) -> None:
+def test_a_whole_run_that_is_cleared_ends_with_the_same_counts(lakeview: SampleDistrict) -> None:
     first = lakeview.run("again", **ONE_CLASS)
     second = lakeview.run("again", **ONE_CLASS)
     assert second["outcomes"] == first["outcomes"]
     assert lakeview.written().count(("PUT", "result")) == STUDENTS
 
 
-def test_one_refused_score_does_not_stop_the_rest_and_is_tried_again_next_night(lakeview: Lakeview) -> None:
+def test_one_refused_score_does_not_stop_the_rest_and_is_tried_again_next_night(
+    lakeview: SampleDistrict,
+) -> None:
     lakeview.sandbox.fault(
         "sis", "status", status=422, match={"method": "PUT", "path": ".*/results/.*"}, times=1
     )
@@ -139,7 +143,7 @@ def test_one_refused_score_does_not_stop_the_rest_and_is_tried_again_next_night(
     assert len(lakeview.held()[1]) == STUDENTS
 
 
-def test_a_refused_assignment_fails_its_scores_and_comes_next_night(lakeview: Lakeview) -> None:
+def test_a_refused_assignment_fails_its_scores_and_comes_next_night(lakeview: SampleDistrict) -> None:
     lakeview.sandbox.fault("sis", "status", status=422, match={"method": "PUT", "path": ".*/lineItems/.*"})
     report = lakeview.run(**ONE_CLASS)
     assert report["outcomes"]["failed"] == STUDENTS
@@ -148,7 +152,7 @@ def test_a_refused_assignment_fails_its_scores_and_comes_next_night(lakeview: La
     assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == STUDENTS
 
 
-def test_what_the_sis_accepts_but_does_not_store_has_failed(lakeview: Lakeview) -> None:
+def test_what_the_sis_accepts_but_does_not_store_has_failed(lakeview: SampleDistrict) -> None:
     lakeview.sandbox.fault("sis", "store-nothing", match={"method": "PUT", "path": ".*/results/.*"}, times=2)
     report = lakeview.run(**ONE_CLASS)
     assert report["reasons"]["sis.not_stored"]["scores"] == 2
@@ -156,7 +160,7 @@ def test_what_the_sis_accepts_but_does_not_store_has_failed(lakeview: Lakeview) 
 
 
 def test_a_sis_that_is_down_fails_validate_and_the_next_night_makes_up(
-    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+    lakeview: SampleDistrict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lakeview.sandbox.fault("sis", "status", status=503, match={"path": "/ims/.*"})
     monkeypatch.setattr("passback.steps.work.RETRIES", Retries(attempts=2, patience=2.0, first_wait=0.01))
@@ -173,7 +177,7 @@ def test_a_sis_that_is_down_fails_validate_and_the_next_night_makes_up(
     assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == STUDENTS
 
 
-def test_a_wrong_secret_fails_loudly_and_nothing_is_lost(lakeview: Lakeview) -> None:
+def test_a_wrong_secret_fails_loudly_and_nothing_is_lost(lakeview: SampleDistrict) -> None:
     lakeview.sandbox.fault("token", "bad-secret")
     night = lakeview.night(**ONE_CLASS)
     lakeview.step("extract-scores", night)
@@ -185,7 +189,7 @@ def test_a_wrong_secret_fails_loudly_and_nothing_is_lost(lakeview: Lakeview) -> 
     assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == STUDENTS
 
 
-def test_an_empty_feed_is_a_failure_not_an_empty_night(lakeview: Lakeview) -> None:
+def test_an_empty_feed_is_a_failure_not_an_empty_night(lakeview: SampleDistrict) -> None:
     lakeview.run(**ONE_CLASS)
     lakeview.sandbox.fault("feed", "empty")
     with pytest.raises(SourceShrunkError) as empty:
@@ -197,7 +201,7 @@ def test_an_empty_feed_is_a_failure_not_an_empty_night(lakeview: Lakeview) -> No
 
 @pytest.mark.parametrize("refused_once", [False, True])
 def test_a_category_that_a_teacher_changed_in_the_sis_stays(
-    lakeview: Lakeview, *, refused_once: bool
+    lakeview: SampleDistrict, *, refused_once: bool
 ) -> None:
     lakeview.run(**ONE_CLASS)
     item = next(iter(lakeview.held()[0].values()))
@@ -221,7 +225,7 @@ def test_a_category_that_a_teacher_changed_in_the_sis_stays(
 
 
 def test_an_assessment_deleted_in_the_source_stays_in_the_sis_and_is_listed_for_a_person(
-    lakeview: Lakeview,
+    lakeview: SampleDistrict,
 ) -> None:
     lakeview.run()
     held = lakeview.held()
@@ -233,7 +237,7 @@ def test_an_assessment_deleted_in_the_source_stays_in_the_sis_and_is_listed_for_
     ]
 
 
-def test_a_score_removed_in_the_source_is_held_and_listed_for_a_person(lakeview: Lakeview) -> None:
+def test_a_score_removed_in_the_source_is_held_and_listed_for_a_person(lakeview: SampleDistrict) -> None:
     lakeview.run()
     lakeview.sandbox.control(
         "PATCH",
@@ -246,7 +250,7 @@ def test_a_score_removed_in_the_source_is_held_and_listed_for_a_person(lakeview:
 
 
 def test_a_write_whose_answer_was_lost_is_settled_by_reading_back(
-    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+    lakeview: SampleDistrict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("passback.steps.work.RETRIES", Retries(attempts=1))
     result = {"method": "PUT", "path": ".*/results/.*"}
@@ -259,7 +263,7 @@ def test_a_write_whose_answer_was_lost_is_settled_by_reading_back(
     assert lakeview.run(**ONE_CLASS)["outcomes"]["sent"] == 1
 
 
-def test_what_was_accepted_but_never_read_back_is_not_taken_for_held(lakeview: Lakeview) -> None:
+def test_what_was_accepted_but_never_read_back_is_not_taken_for_held(lakeview: SampleDistrict) -> None:
     lakeview.sandbox.fault("sis", "store-nothing", match={"method": "PUT", "path": ".*/results/.*"}, times=2)
     unfinished = lakeview.night(**ONE_CLASS)
     for task_id in TASKS:
@@ -271,7 +275,9 @@ def test_what_was_accepted_but_never_read_back_is_not_taken_for_held(lakeview: L
 
 
 @pytest.mark.parametrize("task_id", ["validate", "transform-to-oneroster", "load-to-sis", "audit"])
-def test_a_run_that_a_later_one_has_overtaken_is_not_gone_on_with(lakeview: Lakeview, task_id: str) -> None:
+def test_a_run_that_a_later_one_has_overtaken_is_not_gone_on_with(
+    lakeview: SampleDistrict, task_id: str
+) -> None:
     earlier = lakeview.night(**ONE_CLASS)
     for step in TASKS:
         if step == task_id:
@@ -290,7 +296,7 @@ def test_a_run_that_a_later_one_has_overtaken_is_not_gone_on_with(lakeview: Lake
         ]
 
 
-def test_a_step_that_finds_nothing_to_go_on_leaves_a_failed_run(lakeview: Lakeview) -> None:
+def test_a_step_that_finds_nothing_to_go_on_leaves_a_failed_run(lakeview: SampleDistrict) -> None:
     with pytest.raises(ContractError, match="Clear the run from extract-scores on"):
         lakeview.step("load-to-sis", lakeview.night(**ONE_CLASS))
     with closing(ledger.connect(lakeview.ledger_url)) as connection:
@@ -299,7 +305,7 @@ def test_a_step_that_finds_nothing_to_go_on_leaves_a_failed_run(lakeview: Lakevi
 
 
 def test_an_error_that_is_not_ours_is_told_by_its_kind_and_place_alone(
-    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+    lakeview: SampleDistrict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def quoting(*_: object, **__: object) -> None:
         raise ValueError("could not convert 'ninety of s11391'")
@@ -317,7 +323,7 @@ def test_an_error_that_is_not_ours_is_told_by_its_kind_and_place_alone(
     assert "s11391" not in run["message"]
 
 
-def test_a_night_without_anything_new_does_not_look_into_gradebooks(lakeview: Lakeview) -> None:
+def test_a_night_without_anything_new_does_not_look_into_gradebooks(lakeview: SampleDistrict) -> None:
     lakeview.run(**ONE_CLASS)
     lakeview.sandbox.control("POST", "/requests/reset")
     lakeview.run(**ONE_CLASS)
@@ -325,7 +331,7 @@ def test_a_night_without_anything_new_does_not_look_into_gradebooks(lakeview: La
     assert not [path for path in asked if "lineItems" in path]
 
 
-def test_two_runs_of_a_district_never_load_at_once(lakeview: Lakeview) -> None:
+def test_two_runs_of_a_district_never_load_at_once(lakeview: SampleDistrict) -> None:
     night = lakeview.night(**ONE_CLASS)
     for task_id in ("extract-scores", "validate", "transform-to-oneroster"):
         lakeview.step(task_id, night)
@@ -339,7 +345,7 @@ def test_two_runs_of_a_district_never_load_at_once(lakeview: Lakeview) -> None:
 
 
 def test_old_runs_lose_their_frames_and_keep_their_reports(
-    lakeview: Lakeview, monkeypatch: pytest.MonkeyPatch
+    lakeview: SampleDistrict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("passback.steps.prune.RUNS_KEPT", 1)
     abandoned = lakeview.stage / "lakeview" / "abandoned" / "pages" / "all" / "scores-00001.json"
@@ -359,7 +365,7 @@ def test_old_runs_lose_their_frames_and_keep_their_reports(
     assert not abandoned.exists()
 
 
-def test_work_is_zero_from_the_day_after_its_due_date(lakeview: Lakeview) -> None:
+def test_work_is_zero_from_the_day_after_its_due_date(lakeview: SampleDistrict) -> None:
     # 1756 is due on day 215 and straddles two periods; assigned on its due date, it passes.
     assessment = next(row for row in lakeview.sandbox.feed_items("assessments") if row["id"] == "1756")
     day = timedelta(days=1)
@@ -377,7 +383,7 @@ def test_work_is_zero_from_the_day_after_its_due_date(lakeview: Lakeview) -> Non
     assert after["outcomes"]["sent"] == missing
 
 
-def test_nothing_of_a_student_is_said_returned_or_raised(lakeview: Lakeview) -> None:
+def test_nothing_of_a_student_is_said_returned_or_raised(lakeview: SampleDistrict) -> None:
     lakeview.sandbox.fault(
         "sis", "status", status=422, match={"method": "PUT", "path": ".*/results/.*"}, times=3
     )

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passback import paths
+from passback.cli.categories import categories
 from passback.cli.check import check
 from passback.cli.console import print_error
 from passback.cli.explain import explain
 from passback.cli.ledger import ledger
+from passback.cli.new import new
 from passback.cli.report import report
 from passback.cli.run import run
 from passback.cli.sandbox import sandbox
@@ -40,7 +42,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="First steps: [bold]passback check[/], then [bold]passback run lakeview --mode preview[/].",
+    epilog=(
+        "First steps: [bold]passback new[/], [bold]passback check[/],"
+        " then [bold]passback run lakeview --mode preview[/]."
+    ),
 )
 
 
@@ -87,6 +92,12 @@ def _examples(*lines: str) -> str:
     return "\n\n".join(("Examples:", *(f"[bold]{line}[/]" for line in lines)))
 
 
+app.command(
+    epilog=_examples(
+        "passback new fairview --source otus --sis skyward",
+        "passback new fairview --source canvas --sis aspen --timezone America/New_York",
+    )
+)(_stdout_for_answers(new))
 app.command(epilog=_examples("passback check", "passback check lakeview --connect"))(
     _stdout_for_answers(check)
 )
@@ -110,6 +121,7 @@ app.command(
     epilog=_examples("passback sandbox", "passback sandbox -- --help"),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(sandbox)
+app.add_typer(categories, name="categories")
 app.add_typer(ledger, name="ledger")
 
 

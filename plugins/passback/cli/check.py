@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from rich.status import Status
+
     from passback.cli.connect import Finding
     from passback.mapping.file import FileProblem
     from passback.mapping.model import District
@@ -40,8 +42,13 @@ def check(
         from passback.cli.connect import try_connections
 
         for name, mapped in good.items():
-            with progress().status(f"{name}: trying its connections"):
-                findings[name] = try_connections(mapped)
+            trying = f"{name}: trying its connections"
+            with progress().status(trying) as status:
+
+                def say(line: str, status: Status = status, trying: str = trying) -> None:
+                    status.update(Text(f"{trying}: {line}"))
+
+                findings[name] = try_connections(mapped, say=say)
     if json:
         print_json(_as_json(good, broken, findings))
     else:
@@ -132,12 +139,19 @@ def _print(
     for name, found in findings.items():
         console.print()
         console.print(Text(f"{name}: connections", style="bold"))
-        for finding in found:
-            style, word = ("green", "good") if finding.good else ("red", "wrong")
-            line = Text.assemble((f"{word:<6}", style), f" {finding.check}: {finding.found}")
-            console.print(line, soft_wrap=True)
-            if finding.mend:
-                console.print(Text(f"       What to do: {finding.mend}"), soft_wrap=True)
+        console.print(_findings(found))
+
+
+def _findings(found: Sequence[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "check", "found", "what to do"):
+        table.add_column(name, overflow="fold")
+    for finding in found:
+        style, word = ("red", "wrong")
+        if finding.good:
+            style, word = ("yellow", "look") if finding.mend else ("green", "good")
+        table.add_row(Text(word, style=style), Text(finding.check), Text(finding.found), Text(finding.mend))
+    return table
 
 
 def _print_problem(where: str, what: str, mend: str) -> None:

@@ -1,32 +1,52 @@
 """`passback check --connect`: do the systems of a mapping file answer, and hold what it counts on?
 
 Reads only, and finds out by day what a run would find out at midnight (RULES section 2, "Checked when the
-mapping file is read, or by the connection check").
+mapping file is read, or by the connection check"). What the source cannot say, the SIS is asked; what the SIS
+cannot say, the district has confirmed in its mapping file.
 """
 
 from __future__ import annotations
 
 import asyncio
-import difflib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+import pandas as pd
+
 from passback import sources
+from passback.categories.matching import NAMES, advice, match
 from passback.connections import endpoint
 from passback.errors import PassbackError
 from passback.oneroster import Client, Limits, Retries
 from passback.oneroster.facts import read_facts
-from passback.records import SIS_CATEGORIES, SIS_CLASSES, SIS_ENROLLMENTS, SIS_PERIODS
+from passback.oneroster.probe import clock_skew, permissions
+from passback.records import (
+    ASSESSMENTS,
+    CLASSES,
+    SIS_CATEGORIES,
+    SIS_CLASSES,
+    SIS_ENROLLMENTS,
+    SIS_PERIODS,
+    STUDENTS,
+)
 from passback.sis import profile_of
+from passback.sources import SOURCES
+from passback.steps.latest import latest_frames
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Callable, Iterator, Mapping
 
+    from passback.categories.matching import Match
     from passback.mapping.model import District
+    from passback.oneroster.probe import Permission
+    from passback.sis import SisProfile
 
 # A person waits: what does not answer at once is told, not waited for.
 _RETRIES: Final = Retries(attempts=2, patience=10.0)
+_LEAST_MATCH: Final = 0.5  # below this share a roster is another district's, or another year's
+_MOST_SKEW: Final = 60.0  # seconds; a token's life and the night's date are reckoned by both clocks
+_NAMED: Final = 10  # of what does not match
 
 
 @dataclass(frozen=True)
@@ -37,7 +57,7 @@ class Finding:
         check: What was tried, such as `categories`.
         good: Whether a run may rely on it.
         found: What was found, in a sentence.
-        mend: What to do about it; empty if it is good.
+        mend: What to do about it; also given where it is good, but a person had better look.
     """
 
     check: str
@@ -46,49 +66,82 @@ class Finding:
     mend: str = ""
 
 
-def try_connections(district: District) -> list[Finding]:
-    """Try both connections of a district; a failure is a finding, not an exception."""
-    return asyncio.run(_try_both(district))
+@dataclass(frozen=True)
+class _OfSis:
+    """What the SIS said of itself."""
+
+    permissions: list[Permission]
+    scopes_missing: list[str]
+    clock_skew: float | None
+    facts: Mapping[str, pd.DataFrame] | None
 
 
-async def _try_both(district: District) -> list[Finding]:
-    of_source, of_sis = await asyncio.gather(_try_source(district), _try_sis(district))
-    return [*of_source, *of_sis]
+def try_connections(district: District, *, say: Callable[[str], None]) -> list[Finding]:
+    """Try both connections of a district, and whether they fit together.
+
+    A failure is a finding, not an exception. `say` is told about progress where all of the platform is read,
+    which is so before the first extraction.
+    """
+    findings, facts = asyncio.run(_try_both(district))
+    if facts is None:
+        return findings
+    try:
+        frames = latest_frames(district, say=say)
+    except PassbackError as error:
+        if findings[0].good:  # else it was told already
+            findings.append(_failed("what the platform holds", error))
+        frames = None
+    findings += _categories(district, facts[SIS_CATEGORIES.name], _names(district, frames))
+    return findings if frames is None else [*findings, *_matches(district, frames, facts)]
+
+
+async def _try_both(district: District) -> tuple[list[Finding], Mapping[str, pd.DataFrame] | None]:
+    of_source, (of_sis, facts) = await asyncio.gather(_try_source(district), _try_sis(district))
+    return [*of_source, *of_sis, *_confirmed(district)], facts
+
+
+# --- The learning platform ---
 
 
 async def _try_source(district: District) -> list[Finding]:
-    check = f"source {district.source.system}"
+    check, source = f"source {district.source.system}", SOURCES[district.source.system]
     try:
-        counts = await sources.probe(district.source.system, endpoint(district.source.connection))
+        counts = await sources.probe(source, endpoint(district.source.connection))
     except PassbackError as error:
         return [_failed(check, error)]
-    told = ", ".join(f"{count:,} {name.replace('-', ' ')}" for name, count in counts.items())
-    if not counts.get("scores"):
-        return [Finding(check, good=False, found=told, mend="Have the vendor look why the feed is empty.")]
-    return [Finding(check, good=True, found=told)]
+    told = ", ".join(
+        f"{count:,} {name.replace('-', ' ').replace('_', ' ')}" for name, count in counts.items()
+    )
+    empty = [name for name in (*source.must_hold, "courses") if counts.get(name) == 0]
+    mend = f"Have it looked into why {source.title} shows no {', no '.join(empty)}." if empty else ""
+    return [Finding(check, good=not empty, found=told, mend=mend)]
 
 
-async def _try_sis(district: District) -> list[Finding]:
+# --- The SIS ---
+
+
+async def _try_sis(district: District) -> tuple[list[Finding], Mapping[str, pd.DataFrame] | None]:
     profile = profile_of(district.sis.system)
     check = f"SIS {district.sis.system}"
     try:
-        facts = await _read_sis(district)
+        said = await _ask_sis(district)
     except PassbackError as error:
-        return [_failed(check, error)]
-    classes, enrollments = len(facts[SIS_CLASSES.name]), len(facts[SIS_ENROLLMENTS.name])
-    return [
-        Finding(
-            check,
-            good=classes > 0,
-            found=f"the credential is accepted; {classes:,} classes, {enrollments:,} enrolments",
-            mend="" if classes else f"Give {profile.title}'s API client access to the district's schools.",
-        ),
-        *_categories(district, facts[SIS_CATEGORIES.name]),
-        _periods(facts[SIS_PERIODS.name], profile.title),
+        return [_failed(check, error)], None
+    findings = [
+        Finding(check, good=True, found="the credential is accepted"),
+        *_permissions(said, profile),
+        _clock(said.clock_skew, profile),
     ]
+    if said.facts is not None:
+        findings += [
+            _roster(said.facts, profile),
+            _periods(said.facts[SIS_PERIODS.name], profile.title),
+            *_gradebooks(said.facts[SIS_CLASSES.name], district, profile),
+        ]
+    return findings, said.facts
 
 
-async def _read_sis(district: District) -> dict[str, pd.DataFrame]:
+async def _ask_sis(district: District) -> _OfSis:
     profile = profile_of(district.sis.system)
     limits = Limits(
         connections=district.sis.connections or profile.connections,
@@ -97,58 +150,203 @@ async def _read_sis(district: District) -> dict[str, pd.DataFrame]:
     async with Client(
         endpoint(district.sis.connection), profile, limits=limits, retries=_RETRIES, timeout=20.0
     ) as sis:
-        return await read_facts(sis, today=datetime.now(district.zone).date())
+        asked = profile.scopes.split()
+        granted = await sis.granted_scopes()
+        readable = await permissions(sis)
+        skew = await clock_skew(sis)
+        facts = None
+        if all(permission.readable for permission in readable):
+            facts = await read_facts(sis, today=datetime.now(district.zone).date())
+        return _OfSis(readable, [scope for scope in asked if scope not in granted], skew, facts)
 
 
-def _categories(district: District, held: pd.DataFrame) -> list[Finding]:
-    """One finding for all mapped categories that are there, one for each that is not."""
-    in_district = sorted(set(held.loc[held["sis_class_id"].eq(""), "title"].str.strip()))
-    wanted = sorted({title.strip() for title in district.categories.values()})
-    there = [title for title in wanted if title in in_district]
-    findings = [Finding("categories", good=True, found=f"there: {', '.join(there)}")] if there else []
-    for title in wanted:
-        if title in there:
-            continue
-        near = difflib.get_close_matches(title, in_district, n=3) or in_district[:10]
-        types = ", ".join(name for name, mapped in district.categories.items() if mapped.strip() == title)
-        nearest = f"Nearest there: {', '.join(near)}." if near else "It has none at district level."
-        findings.append(
-            Finding(
-                "categories",
+def _permissions(said: _OfSis, profile: SisProfile) -> Iterator[Finding]:
+    """One finding for all that may be read, one for each that may not."""
+    readable = [permission.collection for permission in said.permissions if permission.readable]
+    if readable:
+        yield Finding("permissions", good=True, found=f"may read {', '.join(readable)}")
+    for permission in said.permissions:
+        if not permission.readable:
+            words = f": {permission.words}" if permission.words else ""
+            yield Finding(
+                "permissions",
                 good=False,
-                found=f"the SIS has no district category {title!r}, to which {types} is mapped. {nearest}",
-                mend="Correct the name in the mapping file, or have the SIS administrator add the category.",
+                found=f"may not read {permission.collection} ({permission.status}{words})",
+                mend=f"Have the administrator of {profile.title} let this API client read it.",
             )
+    for scope in said.scopes_missing:
+        yield Finding(
+            "permissions",
+            good=False,
+            found=f"the scope {scope.rpartition('/')[2]} was asked for and not granted",
+            mend=f"Have the administrator of {profile.title} grant it, or set the scopes that this district"
+            " has as scope in the connection's extra.",
         )
-    return findings
+
+
+def _clock(skew: float | None, profile: SisProfile) -> Finding:
+    if skew is None:
+        return Finding("clock", good=True, found=f"{profile.title} does not tell the time")
+    if abs(skew) <= _MOST_SKEW:
+        return Finding("clock", good=True, found=f"{abs(skew):.0f} s from this machine's")
+    told = f"{abs(skew):,.0f} s {'ahead of' if skew > 0 else 'behind'} this machine's"
+    return Finding("clock", good=False, found=told, mend="Set the clock of whichever is wrong by NTP.")
+
+
+def _roster(facts: Mapping[str, pd.DataFrame], profile: SisProfile) -> Finding:
+    classes, enrollments = len(facts[SIS_CLASSES.name]), len(facts[SIS_ENROLLMENTS.name])
+    good = classes > 0 and enrollments > 0
+    mend = "" if good else f"Give {profile.title}'s API client access to the district's schools."
+    return Finding("roster", good=good, found=f"{classes:,} classes, {enrollments:,} enrolments", mend=mend)
 
 
 def _periods(held: pd.DataFrame, sis_title: str) -> Finding:
     periods = held.drop_duplicates("period_id").sort_values("start_date")
-    told = [
-        f"{title or period_id} {start_date} to {end_date} {'closed' if closed else 'open'}"
-        for title, period_id, start_date, end_date, closed in zip(
-            *(periods[name] for name in ("title", "period_id", "start_date", "end_date", "closed")),
-            strict=True,
-        )
-    ]
     if periods.empty:
         return Finding(
             "grading periods",
             good=False,
             found="the SIS lists none",
-            mend=f"Have the {sis_title} administrator set up grading periods that the API client may read.",
+            mend=f"Have the SIS administrator set up this year's grading periods in {sis_title}.",
         )
     if periods["closed"].all():
         return Finding(
             "grading periods",
             good=False,
-            found=f"all are closed: {'; '.join(told)}",
-            mend=f"Have the {sis_title} administrator open the current one; until then nothing passes.",
+            found=f"all are closed: {', '.join(periods['title'])}",
+            mend=f"Open the current period in {sis_title}, or wait for the next one to begin.",
         )
+    status = periods["closed"].map({True: "closed", False: "open"})
+    told = periods["title"] + " " + periods["start_date"] + " to " + periods["end_date"] + " " + status
     return Finding("grading periods", good=True, found="; ".join(told))
 
 
+def _gradebooks(classes: pd.DataFrame, district: District, profile: SisProfile) -> Iterator[Finding]:
+    """What the SIS says of its classes' gradebooks and schools, where it says anything."""
+    told = classes[classes["gradebook"].ne("")]
+    if len(told):
+        counts = told["gradebook"].value_counts()
+        without = told.loc[told["gradebook"].eq("none"), "sis_class_id"]
+        found = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        mend = f"No gradebook yet, so no scores: {_some(without)}." if len(without) else ""
+        yield Finding("gradebooks", good=True, found=found, mend=mend)
+    elif district.sis.linked_gradebooks:
+        found = f"{len(district.sis.linked_gradebooks):,} linked, by the mapping file"
+        yield Finding("gradebooks", good=True, found=found)
+    unknown = set(district.sis.linked_gradebooks) - set(classes["sis_class_id"])
+    if unknown:
+        yield Finding(
+            "gradebooks",
+            good=False,
+            found=f"{profile.title} has no such class: {_some(sorted(unknown))}",
+            mend="Correct sis.linked_gradebooks in the mapping file.",
+        )
+    elementary = classes[classes["master_schedule"].eq(other=False).fillna(value=False)]
+    if len(elementary):
+        found = f"{len(elementary):,} classes belong to elementary schools without a master schedule"
+        yield Finding("schools", good=True, found=found, mend="Their scores are rejected with that reason.")
+
+
+# --- What must fit together ---
+
+
+def _confirmed(district: District) -> Iterator[Finding]:
+    for key, said in profile_of(district.sis.system).confirmations.items():
+        yield Finding("confirmed", good=key in district.confirmed, found=f"{key}: {said}")
+
+
+def _categories(district: District, held: pd.DataFrame, names: pd.DataFrame) -> Iterator[Finding]:
+    """One finding for all names that have a category, one for each that has none."""
+    source, profile = SOURCES[district.source.system], profile_of(district.sis.system)
+    if held.empty:
+        mend = "Have the SIS administrator set up the district's categories."
+        yield Finding("categories", good=False, found=f"{profile.title} shows none", mend=mend)
+        return
+    if source.groups and profile.imports_categories:
+        titles = ", ".join(sorted(set(held["title"])))
+        found = f"{profile.title} has {titles}; they count once they are imported into {source.title}"
+        mend = f"See what is imported: passback categories import {district.district}"
+        yield Finding("categories", good=True, found=found, mend=mend)
+        return
+    matches = match(names, held, mapped=district.categories, source=source, sis=profile)
+    if there := [each for each in matches if each.good]:
+        found = ", ".join(dict.fromkeys(each.category for each in there))
+        yield Finding("categories", good=True, found=f"there: {found}")
+    for each in matches:
+        if not each.good:
+            yield _no_category(each, district, held, profile)
+    for told in advice(matches, held, source=source, sis=profile):
+        yield Finding("categories", good=True, found=told)
+
+
+def _no_category(each: Match, district: District, held: pd.DataFrame, profile: SisProfile) -> Finding:
+    """A name without its category. Where teachers name their own, that is theirs to mend, not the file's."""
+    wanted = (district.categories or {}).get(each.name)
+    if each.category and each.missing_in:
+        found = (
+            f"{each.category!r} is not in the gradebook of {each.missing_in} of {len(each.class_ids)} classes"
+        )
+        mend = f"Add the category to those gradebooks in {profile.title}."
+        return Finding("categories", good=True, found=found, mend=mend)
+    near = each.nearest or tuple(sorted(set(held["title"])))[:_NAMED]
+    if each.state == "several":
+        found = f"{profile.title} has several categories named {each.category!r} for the whole district"
+    elif wanted:
+        found = f"{profile.title} has no category {wanted!r}, to which {each.name} is mapped"
+    else:
+        found = f"{each.name!r} has no category of its name in {profile.title}"
+    mend = (
+        "Correct the name in the mapping file, or have the SIS administrator add the category."
+        if wanted
+        else "Its scores are rejected until one of the two is renamed, or the mapping file maps it."
+    )
+    return Finding(
+        "categories", good=not wanted, found=f"{found}. Nearest there: {', '.join(near)}.", mend=mend
+    )
+
+
+def _names(district: District, frames: Mapping[str, pd.DataFrame] | None) -> pd.DataFrame:
+    """What has to have a category, as `NAMES`: what is mapped, or else what the platform holds."""
+    if district.categories is not None:
+        return NAMES.conform(pd.DataFrame({"name": list(district.categories), "sis_class_id": ""}))
+    if frames is None:
+        return NAMES.empty()
+    classes = frames[CLASSES.name][["class_id", "sis_class_id"]]
+    borne = frames[ASSESSMENTS.name][["class_id", "type"]].merge(classes, on="class_id")
+    borne = borne.rename(columns={"type": "name"})
+    return NAMES.conform(borne[borne["name"].str.strip().ne("")].drop_duplicates(list(NAMES.key)))
+
+
+def _matches(
+    district: District, rosters: Mapping[str, pd.DataFrame], facts: Mapping[str, pd.DataFrame]
+) -> Iterator[Finding]:
+    """How many of the platform's classes and students the SIS knows. Classes are named, students are not."""
+    platform, sis = SOURCES[district.source.system].title, profile_of(district.sis.system).title
+    classes = rosters[CLASSES.name]["sis_class_id"]
+    known = classes.isin(facts[SIS_CLASSES.name]["sis_class_id"]) & classes.ne("")
+    yield _match("class match", known, f"of {platform}'s classes are in {sis}", _some(classes[~known]))
+    students = rosters[STUDENTS.name]["sis_student_id"]
+    enrolled = students.isin(facts[SIS_ENROLLMENTS.name]["sis_student_id"]) & students.ne("")
+    yield _match("student match", enrolled, f"of {platform}'s students are enrolled in {sis}", "")
+
+
+def _match(check: str, known: pd.Series, what: str, missing: str) -> Finding:
+    total, matched = len(known), int(known.sum())
+    share = matched / total if total else 0.0
+    found = f"{matched:,} of {total:,} ({share:.0%}) {what}"
+    if missing and matched < total:
+        found += f"; not there: {missing}"
+    good = share >= _LEAST_MATCH
+    mend = "" if good else "See that both systems are rostered from the same SIS and the same school year."
+    return Finding(check, good=good, found=found, mend=mend)
+
+
+def _some(names: pd.Series | list[str]) -> str:
+    """The first few names, and how many more there are."""
+    shown = [str(name) or "one without a SIS id" for name in list(names)[:_NAMED]]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
+
+
 def _failed(check: str, error: PassbackError) -> Finding:
-    where = f"{error.where}: " if error.where else ""
-    return Finding(check, good=False, found=f"{where}{error.what}", mend=error.mend)
+    return Finding(check, good=False, found=f"{error.where}: {error.what}", mend=error.mend)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -15,9 +16,10 @@ from passback.cli.console import output, print_error, progress
 from passback.cli.report import print_report
 from passback.errors import PassbackError
 from passback.mapping.file import file_hash, mapping_path, read_mapping
-from passback.night import TASKS, Night
+from passback.night import APPROVAL, TASKS, Night
 
 INTERRUPTED = 130
+CANCELLED = 3
 
 
 def run(
@@ -37,8 +39,18 @@ def run(
         list[str] | None,
         typer.Option("--assessment", metavar="ID", help="Only this assessment; repeat for more."),
     ] = None,
+    approve: Annotated[
+        bool,
+        typer.Option(
+            "--approve", help="Let the run go on, however much of what the SIS holds it would change."
+        ),
+    ] = False,
 ) -> None:
-    """Carry a district's scores now, without Airflow: the same five steps as its DAG."""
+    """Carry a district's scores now, without Airflow: the same steps as its DAG.
+
+    A run that would change too much asks first. Where there is no terminal to ask on, it writes nothing and
+    exits with code 3, as after a no.
+    """
     file = mapping_path(district, context.obj)
     night = Night(
         district=read_mapping(file),
@@ -49,13 +61,40 @@ def run(
         assessments=tuple(assessments or ()),
         ordered_by=_who(),
     )
+    cancelled = False
     for task_id in TASKS:
-        _take(task_id, night)
+        counts = _take(task_id, night)
+        if task_id == APPROVAL and counts["asks"]:
+            cancelled = not _ask(night, str(counts["subject"]), approve=approve)
     output().print()
     print_report(output(), f"{night.folder}/report")
+    if cancelled:
+        raise typer.Exit(CANCELLED)
 
 
-def _take(task_id: str, night: Night) -> None:
+def _ask(night: Night, subject: str, *, approve: bool) -> bool:
+    """Ask whether a run that would change too much may go on, and keep the answer."""
+    from passback.steps.decision import decide
+
+    by = night.ordered_by
+    if approve:
+        goes_on = True
+    elif sys.stdin.isatty() and progress().is_terminal:
+        progress().print()
+        print_report(progress(), f"{night.folder}/report")
+        goes_on = typer.confirm(f"\n{subject}. Let it go on?", default=False, err=True)
+    else:
+        print_error(f"{subject}. Nothing is written. If that is as it should be, run again with --approve.")
+        goes_on, by = False, f"{by} without a terminal"
+    try:
+        decide(night, "go on" if goes_on else "cancel", by=by, at=datetime.now(UTC))
+    except PassbackError as error:
+        print_error(f"{APPROVAL}: {error}")
+        raise typer.Exit(1) from None
+    return goes_on
+
+
+def _take(task_id: str, night: Night) -> dict[str, int | str]:
     """Take one step, with its progress; a failure is told in one line and ends the command."""
     from passback import steps
 
@@ -79,6 +118,7 @@ def _take(task_id: str, night: Night) -> None:
         f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if isinstance(count, int)
     )
     console.print(f"{task_id:<24}{time.monotonic() - began:>7.1f} s  {told}", markup=False)
+    return counts
 
 
 def _who() -> str:

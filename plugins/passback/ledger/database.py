@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
-HEAD: Final = "0001"  # the schema this version works with; spares the commands an import of alembic
+HEAD: Final = "0002"  # the schema this version works with; spares the commands an import of alembic
 
 # A statement over a million rows may take minutes; who waits over a minute for a lock waits in vain.
 # When the other machine or the network is lost, the server notices in two minutes, not in hours, that nobody
@@ -154,18 +154,41 @@ def district_lock(connection: Connection, district: str) -> Iterator[None]:
     Raises:
         BusyError: another run of the district holds it.
     """
-    key = (f"passback district {district}",)
+    busy = BusyError(
+        "Another run of this district is under way.",
+        where=district,
+        mend="The task tries again by itself for a few minutes. If the other run takes longer, see with"
+        " `passback status` which it is, and clear this task when it has ended.",
+        retry_after=60,
+    )
+    with _lock(connection, f"passback district {district}", busy):
+        yield
+
+
+@contextmanager
+def categories_lock(connection: Connection, district: str) -> Iterator[None]:
+    """Hold the lock under which a district's categories are imported, as `district_lock` does.
+
+    Raises:
+        BusyError: another import of the district holds it.
+    """
+    busy = BusyError(
+        "Another import of this district's categories is under way.",
+        where=district,
+        mend="Try again when it has ended; what it has imported is not imported twice.",
+        retry_after=60,
+    )
+    with _lock(connection, f"passback categories {district}", busy):
+        yield
+
+
+@contextmanager
+def _lock(connection: Connection, name: str, busy: BusyError) -> Iterator[None]:
     with transaction(connection) as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key)
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
         (held,) = cursor.fetchone() or (False,)
     if not held:
-        raise BusyError(
-            "Another run of this district is under way.",
-            where=district,
-            mend="The task tries again by itself for a few minutes. If the other run takes longer, see with"
-            " `passback status` which it is, and clear this task when it has ended.",
-            retry_after=60,
-        )
+        raise busy
     try:
         yield
     finally:
@@ -173,7 +196,7 @@ def district_lock(connection: Connection, district: str) -> Iterator[None]:
         with suppress(psycopg2.Error, PassbackError):
             connection.rollback()
             with transaction(connection) as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 
 
 # --- The schema's version ---

@@ -15,8 +15,8 @@ SCORES: Final = """
     SELECT score.class_id, score.outcome, score.codes, score.since, since.run_key AS since_run,
            since.rule_set, latest.run_id AS latest_run_id, latest.run_key AS latest_run,
            result.run_id AS sent_run_id, sent.run_key AS sent_run,
-           result.score, result.score_status, result.score_date, result.answered_at, result.confirmed_at,
-           result.state, result.answer_status, result.answer_words, result.in_sis,
+           result.score, result.score_status, result.score_date, result.mark, result.answered_at,
+           result.confirmed_at, result.state, result.answer_status, result.answer_words, result.in_sis,
            item.line_item_id, item.title, item.category_id, item.period_id, item.assign_date, item.due_date,
            item.points_possible, item.state AS item_state, item.answer_status AS item_status,
            item.answer_words AS item_words, item.in_sis AS item_in_sis
@@ -127,6 +127,7 @@ def _sent(score: dict[str, Any]) -> dict[str, Any] | None:
         "score": score["score"],
         "score_status": score["score_status"],
         "score_date": score["score_date"],
+        "mark": score["mark"],
         "at": iso(score["answered_at"]),
         "run": score["sent_run"],
         "confirmed_at": iso(score["confirmed_at"]),

@@ -60,6 +60,12 @@ CLOSE: Final = """
     WHERE run_id = %(run_id)s
 """
 
+DECIDE: Final = """
+    UPDATE passback.runs
+    SET decision = %(decision)s, decided_by = %(decided_by)s, decided_at = %(decided_at)s
+    WHERE run_id = %(run_id)s
+"""
+
 LATEST: Final = """
     SELECT run_id, district, run_key, mode, state, started_at, ended_at, extracted,
            sent, unchanged, held, rejected, failed, cancelled, requests, failed_task, message
@@ -138,6 +144,28 @@ def open_run(
         if texts:
             execute_values(cursor, KEEP_TEXTS, sorted(texts.values()))
     return int(run_id)
+
+
+def record_decision(
+    connection: Connection, run_id: int, *, decision: str, decided_by: str, decided_at: datetime | None
+) -> None:
+    """Note what a person said when a run would have changed too much.
+
+    Args:
+        connection: The ledger.
+        run_id: The run.
+        decision: `go on` or `cancel`; empty while nobody has answered.
+        decided_by: Who said it.
+        decided_at: When, with a time zone.
+    """
+    decided = {
+        "run_id": run_id,
+        "decision": decision,
+        "decided_by": decided_by,
+        "decided_at": decided_at,
+    }
+    with transaction(connection) as cursor:
+        cursor.execute(DECIDE, decided)
 
 
 def close_run(

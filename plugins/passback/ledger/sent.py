@@ -58,7 +58,7 @@ RESULTS: Final = _Kind(
     "results",
     ("line_item_id", "sis_student_id"),
     ("assessment_id", "class_id", "student_id", "sis_class_id"),
-    ("score", "score_status", "score_date"),
+    ("score", "score_status", "score_date", "mark"),
     RESULT_PLAN,
 )
 

@@ -87,6 +87,13 @@ def text(value: Any) -> str:
     return value
 
 
+def text_list(value: Any) -> tuple[Any, ...]:
+    """A list; its entries are checked one by one."""
+    if not isinstance(value, list | tuple):
+        raise WrongError.of(f"expected a list, found {kind_of(value)}.", "Write it as [first, second].")
+    return tuple(value)
+
+
 def district_name(value: Any) -> str:
     """A district's name, which is also its DAG's id."""
     name = text(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - pydantic reads the annotations
 from collections.abc import Iterable, Mapping  # noqa: TC003 - pydantic reads the annotations
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -32,28 +32,12 @@ from passback.mapping.checks import (
     nearest,
     one_of,
     text,
+    text_list,
     time_zone,
 )
 from passback.rules.settings import Setting, SettingValue, kind_of, read_setting
 from passback.sis import PROFILES
-
-OTUS_TYPES: Final = (
-    "Assignment",
-    "Checklist",
-    "Homework",
-    "Journal",
-    "Lab",
-    "Observation",
-    "Paper",
-    "Presentation",
-    "Project",
-    "Quiz",
-    "Test",
-    "Worksheet",
-)
-
-SOURCE_TYPES: Final[Mapping[str, tuple[str, ...]]] = {"otus": OTUS_TYPES}
-"""Every source system, with the assessment types that a district must map one by one (RULES section 2)."""
+from passback.sources import SOURCES
 
 Text = Annotated[str, BeforeValidator(text)]
 ConnectionId = Annotated[str, BeforeValidator(connection_id)]
@@ -66,7 +50,7 @@ class _Part(BaseModel):
 class Source(_Part):
     """Where scores come from."""
 
-    system: Annotated[str, BeforeValidator(one_of(SOURCE_TYPES))]
+    system: Annotated[str, BeforeValidator(one_of(SOURCES))]
     """The learning platform."""
     connection: ConnectionId
     """Id of the Airflow connection that holds its address and credential."""
@@ -83,6 +67,21 @@ class Sis(_Part):
     """Requests it may have under way at once."""
     requests_per_second: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     """Requests it may be sent in a second."""
+    late_and_missing: Literal["flags", "comment", "none"] | None = None
+    """How late and missing go out: as the fields of OneRoster 1.2, as a comment, or not at all."""
+    schools_without_master_schedule: Annotated[tuple[Text, ...], BeforeValidator(text_list)] = ()
+    """Elementary schools without a master schedule, by the SIS's ids, if the SIS does not say so itself."""
+    linked_gradebooks: Annotated[tuple[Text, ...], BeforeValidator(text_list)] = ()
+    """Classes whose gradebook is linked to others, by the SIS's ids, if the SIS does not say so itself."""
+
+
+class Limits(_Part):
+    """How much a run may change before it stops and asks (RULES section 5)."""
+
+    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.3
+    """The share of the scores that the SIS is known to hold."""
+    at_least: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50
+    """The number of scores below which it never asks."""
 
 
 class District(_Part):
@@ -107,10 +106,13 @@ class District(_Part):
     sis: Sis
     confirmed: tuple[Text, ...] = Field(default=(), validate_default=True)
     """What the SIS's interface cannot reveal and the district confirms."""
-    categories: Mapping[str, str]
-    """The source's assessment types, each with one category of the SIS."""
+    categories: Mapping[str, str] | None = Field(default=None, validate_default=True)
+    """The source's types, groups or categories, each with one category of the SIS. May be left out for a
+    source whose teachers name their own: each then goes to the SIS's category of the same name."""
     rules: Mapping[str, Any] = Field(default_factory=dict)
     """Settings that differ from the SIS's defaults."""
+    limits: Limits = Field(default_factory=Limits)
+    """How much a run may change before it stops and asks."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -120,9 +122,7 @@ class District(_Part):
     @field_validator("confirmed", mode="before")
     @classmethod
     def _confirmed_is_a_list(cls, value: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise WrongError.of(f"expected a list, found {kind_of(value)}.", "Write it as [first, second].")
-        return tuple(value)
+        return text_list([] if value is None else value)
 
     @field_validator("confirmed")
     @classmethod
@@ -134,12 +134,17 @@ class District(_Part):
     @field_validator("categories", mode="before")
     @classmethod
     def _one_category_a_type(cls, value: Any, info: ValidationInfo) -> Any:
+        system = _system("source", SOURCES, info)
+        if value is None and not (system and SOURCES[system].types):
+            return None
         if not isinstance(value, dict):
             what = f"expected types with their categories, found {kind_of(value)}."
             raise WrongError.of(what, "Write a line `Type: Category` for each.")
         problems = _category_problems(value)
-        if system := _system("source", SOURCE_TYPES, info):
+        if system:
             problems += _type_problems(value, system)
+        if sis := _system("sis", PROFILES, info):
+            problems += _name_problems(value, sis)
         WrongError.raise_any(problems)
         return value
 
@@ -197,8 +202,10 @@ def _category_problems(categories: Mapping[Any, Any]) -> list[Problem]:
 
 
 def _type_problems(categories: Mapping[Any, Any], system: str) -> list[Problem]:
-    types = SOURCE_TYPES[system]
-    problems = []
+    types = SOURCES[system].types
+    problems: list[Problem] = []
+    if not types:
+        return problems
     for key in categories:
         if key not in types:
             mend = nearest(key, types) or f"Types: {', '.join(types)}."
@@ -208,6 +215,19 @@ def _type_problems(categories: Mapping[Any, Any], system: str) -> list[Problem]:
         what = f"every {system} type must be mapped; missing: {', '.join(missing)}."
         problems.append(Problem((), what, "Add a line `Type: Category` for each."))
     return problems
+
+
+def _name_problems(categories: Mapping[Any, Any], system: str) -> list[Problem]:
+    profile = PROFILES[system]
+    limit = profile.category_name_limit
+    if not limit:
+        return []
+    what = f"a category of {profile.title} has at most {limit} characters."
+    return [
+        Problem((key,), what, f"Write the name as it stands in {profile.title}.")
+        for key, category in categories.items()
+        if isinstance(category, str) and len(category) > limit
+    ]
 
 
 def _read_settings(rules: Mapping[Any, Any], declared: Mapping[str, Setting]) -> dict[str, SettingValue]:
@@ -254,5 +274,9 @@ def _in_words(field: tuple[str | int, ...], error_type: str, message: str, value
 
 
 def _fields_at(field: Iterable[str | int]) -> list[str]:
-    parts: dict[tuple[str | int, ...], type[_Part]] = {("source",): Source, ("sis",): Sis}
+    parts: dict[tuple[str | int, ...], type[_Part]] = {
+        ("source",): Source,
+        ("sis",): Sis,
+        ("limits",): Limits,
+    }
     return list(parts.get(tuple(field), District).model_fields)

@@ -9,9 +9,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from passback import paths
-from passback.mapping.model import SOURCE_TYPES, District
+from passback.mapping.model import District
 from passback.rules.suites import read_suites
 from passback.sis import PROFILES, SisProfile
+from passback.sources import SOURCES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +34,17 @@ def json_schema() -> dict[str, Any]:
         "title": "Passback mapping file",
         "description": "A district: where its scores come from, where they go, and by which rules.",
     }
-    schema["definitions"]["Source"]["properties"]["system"]["enum"] = sorted(SOURCE_TYPES)
+    schema["definitions"]["Source"]["properties"]["system"]["enum"] = sorted(SOURCES)
     schema["definitions"]["Sis"]["properties"]["system"]["enum"] = sorted(PROFILES)
     schema["allOf"] = [
         *(
-            _when("source", name, {"properties": {"categories": _types(types)}})
-            for name, types in SOURCE_TYPES.items()
+            _when(
+                "source",
+                name,
+                {"required": ["categories"], "properties": {"categories": _types(source.types)}},
+            )
+            for name, source in SOURCES.items()
+            if source.types
         ),
         *(_when("sis", name, _of_sis(profile)) for name, profile in PROFILES.items()),
     ]

@@ -5,16 +5,32 @@
         answer = await sis.put("lineItem", sourced_id, v1p1.line_item(sourced_id=sourced_id, ...))
 
 `Client` keeps to the SIS's limits, renews its token, tries again what may pass later and never follows a
-redirect with a credential. `Answer` says what became of one request. `v1p1` makes the bodies of version 1.1
-and reads them back; `line_item_id` and `result_id` derive the ids under which they go out.
+redirect with a credential. `Answer` says what became of one request. `v1p1` and `v1p2` make the bodies of
+either version; `held_line_items` and `held_results` read back both; `line_item_id` and `result_id` derive the
+ids under which they go out.
 """
 
 from __future__ import annotations
 
-from passback.oneroster import v1p1
+from passback.oneroster import v1p1, v1p2
 from passback.oneroster.answers import Answer, Decision
 from passback.oneroster.client import Client, Retries
+from passback.oneroster.held import held_line_items, held_results
 from passback.oneroster.ids import line_item_id, result_id
 from passback.oneroster.limits import Limits
+from passback.oneroster.services import Services
 
-__all__ = ["Answer", "Client", "Decision", "Limits", "Retries", "line_item_id", "result_id", "v1p1"]
+__all__ = [
+    "Answer",
+    "Client",
+    "Decision",
+    "Limits",
+    "Retries",
+    "Services",
+    "held_line_items",
+    "held_results",
+    "line_item_id",
+    "result_id",
+    "v1p1",
+    "v1p2",
+]

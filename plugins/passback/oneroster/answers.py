@@ -20,6 +20,7 @@ _WORDS_KEPT: Final = 300
 _REPLY_READ: Final = 65_536  # characters of an answer in which the SIS's words are looked for
 
 _UNAUTHORISED: Final = 401
+_FORBIDDEN: Final = 403
 _NOT_OFFERED: Final = (501, 505)  # the server's, but for good
 _COME_BACK: Final = (408, 425, 429)  # the client's, but only for now
 
@@ -84,6 +85,8 @@ def answer_of(
     retry_after = seconds_to_wait(headers.get("Retry-After", ""), now=now)
     if status in _COME_BACK or (status >= 500 and status not in _NOT_OFFERED):  # noqa: PLR2004
         return Answer(Decision.RETRY_LATER, status, words, retry_after)
+    if status == _FORBIDDEN and re.search(r"rate.?limit", words, flags=re.IGNORECASE):
+        return Answer(Decision.RETRY_LATER, status, words, retry_after)  # not the permission: PowerSchool
     if status == _UNAUTHORISED or status < 400:  # noqa: PLR2004 - a redirect: never followed with a token
         return Answer(Decision.STOP_RUN, status, words)
     return Answer(Decision.REFUSE_ROW, status, words)

@@ -45,15 +45,18 @@ class ClientCredentials:
 
     Attributes:
         endpoint: The SIS's connection. Its extra may hold `token_url` (a URL, or a path below the host),
-            `scope`, and `token_auth`: "basic" (the default) or "body" for a server that wants id and secret
-            in the form.
-        profile: The SIS's profile: token path, scopes, and who renews a credential.
+            `scope` (empty for none), and `token_auth`: "basic", or "body" for a server that wants id and
+            secret in the form.
+        profile: The SIS's profile: token path, scopes, where the token endpoint reads id and secret, and who
+            renews a credential.
         post: Sends the request.
+        granted: The scopes of the token; those asked for where the server does not say.
     """
 
     endpoint: Endpoint
     profile: SisProfile
     post: Post
+    granted: frozenset[str] = frozenset()
     _token: str = field(default="", repr=False)
     _expires: float = 0.0
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -104,8 +107,8 @@ class ClientCredentials:
                 where=where,
                 mend=f"Have the administrator of {self.profile.title} give this API client bearer tokens.",
             )
-        missing = set(scope.split()) - set(str(granted.get("scope") or scope).split())
-        if missing:
+        self.granted = frozenset(str(granted.get("scope") or scope).split())
+        if missing := set(scope.split()) - self.granted:
             log.warning("%s: the SIS did not grant %s", where, ", ".join(sorted(missing)))
         lifetime = _seconds(granted.get("expires_in"))
         self._token = token
@@ -121,7 +124,7 @@ class ClientCredentials:
         scope = str(extra.get("scope", self.profile.scopes))
         form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        way = extra.get("token_auth", "basic")
+        way = extra.get("token_auth", self.profile.token_auth)
         if way == "basic":
             # RFC 6749, 2.3.1: each part is form-encoded before the two are joined.
             pair = f"{quote_plus(self.endpoint.login)}:{quote_plus(self.endpoint.secret)}"
@@ -132,7 +135,7 @@ class ClientCredentials:
             raise ConfigurationError(
                 "token_auth in its extra is neither 'basic' nor 'body'.",
                 where=where,
-                mend="Leave it out, or set it to 'body' for a server that wants id and secret in the form.",
+                mend=f"Leave it out: {self.profile.title} is known to want {self.profile.token_auth!r}.",
             )
         return url, headers, urlencode(form).encode(), scope
 

@@ -32,6 +32,7 @@ from passback.errors import (
 from passback.oneroster.answers import Answer, Decision, answer_of, lost
 from passback.oneroster.auth import ClientCredentials, refused_credential, unavailable
 from passback.oneroster.limits import Limits
+from passback.oneroster.services import services_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -47,8 +48,8 @@ Kind = Literal["lineItem", "result"]
 _UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
-_TOO_MANY: Final = 429
-_TOLD_TO_WAIT: Final = (429, 503)
+_TOO_MANY: Final = (403, 429)  # of those that are tried again: 403 is some SISs' "rate limit"
+_TOLD_TO_WAIT: Final = (*_TOO_MANY, 503)
 _PAUSE: Final = 1.0  # seconds everybody waits after a 429 that does not say how long
 _MOST_PAGES: Final = 10_000
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -78,17 +79,33 @@ class _Request(NamedTuple):
     writes: bool = False
 
 
-class _Response(NamedTuple):
+class Response(NamedTuple):
+    """What the SIS answered to one request.
+
+    Attributes:
+        answer: What it means.
+        headers: Looked up without regard to case.
+        body: As it came.
+    """
+
     answer: Answer
     headers: Mapping[str, str]
     body: bytes
 
 
 class Client:
-    """A SIS that speaks OneRoster 1.1. Used as `async with Client(endpoint, profile) as sis:`.
+    """A SIS that speaks OneRoster 1.1 or 1.2. Used as `async with Client(endpoint, profile) as sis:`.
+
+    Attributes:
+        profile: What is known of this SIS.
+        version: The OneRoster it speaks here.
+        services: Its addresses.
+        limits: What it may be asked.
+        requests: How many requests it has been sent, tokens and repeated ones included.
 
     Args:
-        endpoint: The SIS's connection. Its extra may hold `base_path` and what `ClientCredentials` reads.
+        endpoint: The SIS's connection. Its extra may hold `version`, `base_path`, `rostering_path`,
+            `gradebook_path` (`services_of`) and what `ClientCredentials` reads.
         profile: What is known of this SIS.
         limits: What it may be asked at once and in a second; from the profile if left out.
         retries: How long a request is tried again.
@@ -104,8 +121,8 @@ class Client:
         retries: Retries = Retries(),
         timeout: float = 60.0,
     ) -> None:
-        base_path = str(endpoint.extra.get("base_path", profile.base_path)).strip("/")
-        self.base_url = f"{endpoint.base_url}/{base_path}".rstrip("/")
+        self.version = version_of(endpoint, profile)
+        self.services = services_of(endpoint, profile)
         self.requests = 0
         self.profile = profile
         self.limits = limits or Limits(
@@ -151,7 +168,7 @@ class Client:
         Args:
             kind: What the record is; also the key it is wrapped in.
             sourced_id: Its id, the same as in the body.
-            body: The record as `v1p1` makes it.
+            body: The record as `v1p1` or `v1p2` makes it.
 
         Returns:
             An answer whose decision is VERIFY (accepted), REFUSE_ROW, or RETRY_LATER (given up: the write
@@ -167,7 +184,7 @@ class Client:
         content = _JSON.encode({kind: body})
         request = _Request(
             "PUT",
-            self.base_url + path,
+            self.services.address(path),
             f"/{kind}s/…",
             {"Content-Type": "application/json"},
             content.encode(),
@@ -178,7 +195,9 @@ class Client:
     async def collection(
         self, path: str, key: str, *, parameters: Mapping[str, str] | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every record of a collection, each once, page by page.
+        """Every record of a collection, page by page.
+
+        A record comes once, and again only where it is listed again with another content.
 
         Goes on by the number of records received, since a SIS may cap a page without saying so; ends on an
         empty page, on one that brings nothing new, or where the SIS's own count and links say so. A count
@@ -186,7 +205,7 @@ class Client:
         what they do not list. The same page again, before the count is reached, is a list cut short.
 
         Args:
-            path: Below the service's base, such as `/enrollments`.
+            path: Below the address of its service, such as `/enrollments`.
             key: The envelope's key, such as `enrollments`.
             parameters: Further query parameters; never a student's id.
 
@@ -198,22 +217,17 @@ class Client:
             UnavailableError: the SIS did not answer.
             BusyError: it asked to come back later.
         """
-        seen = set[str]()
+        seen = dict[str, int]()  # id and content
         received = total = 0
-        page_before = list[str]()
+        page_before: list[str] = []
         for _ in range(_MOST_PAGES):
             query = {**(parameters or {}), "limit": str(self.profile.page_size), "offset": str(received)}
             response, records = await self._page(path, key, query)
-            page = list[str]()
-            new = 0
-            for index, record in enumerate(records):
-                sourced_id = record.get("sourcedId") if isinstance(record, dict) else None
-                if not isinstance(sourced_id, str) or not sourced_id:
-                    raise self._contract(path, f"{key}[{received + index}].sourcedId is missing or no text")
-                page.append(sourced_id)
-                if sourced_id not in seen:
-                    seen.add(sourced_id)
-                    new += 1
+            page = self._ids(path, key, records, received)
+            new = len(set(page) - seen.keys())
+            for sourced_id, record in zip(page, records, strict=True):
+                if seen.get(sourced_id) != (content := hash(repr(record))):
+                    seen[sourced_id] = content
                     yield record
             if page != page_before:  # the same page again is a SIS that ignores the offset
                 received += len(page)
@@ -247,22 +261,46 @@ class Client:
         class_path = f"/classes/{quote(sis_class_id, safe='')}"
         return await self._known(f"{class_path}/lineItems/{quote(line_item_id, safe='')}/results", "results")
 
+    async def get(self, path: str, parameters: Mapping[str, str] | None = None) -> Response:
+        """One GET and its answer, whether the SIS lets passback read this or not.
+
+        Args:
+            path: Below the address of its service, such as `/enrollments`.
+            parameters: Query parameters; never a student's id.
+
+        Raises:
+            ConfigurationError: the address is not the SIS's.
+            CredentialError: the SIS does not accept the credential.
+            UnavailableError: the SIS did not answer.
+            BusyError: it asked to come back later.
+        """
+        # A space as %20 and a quote as %27: what every server decodes alike.
+        query = f"?{urlencode(parameters, quote_via=quote)}" if parameters else ""
+        response = await self._ask(_Request("GET", self.services.address(path) + query, path, {}))
+        if response.answer.decision is Decision.RETRY_LATER:
+            raise unavailable(self.profile, self._endpoint, response.answer)
+        return response
+
+    async def granted_scopes(self) -> frozenset[str]:
+        """The scopes of the token in use; those asked for where the SIS does not say what it granted.
+
+        Raises:
+            PassbackError: as `ClientCredentials.token` does.
+        """
+        await self._credentials.token()
+        return self._credentials.granted
+
     async def _known(self, path: str, key: str) -> list[dict[str, Any]]:
         try:
             return [record async for record in self.collection(path, key)]
         except _NotFoundError:
             return []
 
-    async def _page(self, path: str, key: str, query: Mapping[str, str]) -> tuple[_Response, list[Any]]:
-        # A space as %20 and a quote as %27: what every server decodes alike.
-        request = _Request("GET", f"{self.base_url}{path}?{urlencode(query, quote_via=quote)}", path, {})
+    async def _page(self, path: str, key: str, query: Mapping[str, str]) -> tuple[Response, list[Any]]:
         for last_try in (False, True):
-            response = await self._ask(request)
-            answer = response.answer
-            if answer.decision is Decision.RETRY_LATER:
-                raise unavailable(self.profile, self._endpoint, answer)
-            if answer.decision is Decision.REFUSE_ROW:
-                raise self._refused_read(path, answer)
+            response = await self.get(path, query)
+            if response.answer.decision is Decision.REFUSE_ROW:
+                raise self._refused_read(path, response.answer)
             try:
                 content = json.loads(response.body)
                 break
@@ -274,21 +312,31 @@ class Client:
             raise self._contract(path, f"the answer holds no list under {key!r}")
         return response, records
 
+    def _ids(self, path: str, key: str, records: list[Any], before: int) -> list[str]:
+        """The sourcedId of every record of a page, of which so many came before."""
+        ids: list[str] = []
+        for index, record in enumerate(records, before):
+            sourced_id = record.get("sourcedId") if isinstance(record, dict) else None
+            if not isinstance(sourced_id, str) or not sourced_id:
+                raise self._contract(path, f"{key}[{index}].sourcedId is missing or no text")
+            ids.append(sourced_id)
+        return ids
+
     def _refused_read(self, path: str, answer: Answer) -> PassbackError:
         where = self._where("GET", path)
-        said = f"{answer.status} {answer.words}".strip()
+        said = f"{answer.status} {answer.words.removesuffix('.')}".strip()
+        collection = path.rsplit("/", 1)[-1]
         if answer.status == _FORBIDDEN:
             return PermissionRefusedError(
-                f"{self.profile.title} does not let passback read this: {said}.",
+                f"{self.profile.title} does not let passback read {collection}: {said}.",
                 where=where,
-                mend="Have its administrator give this API client the permission to read rosters and"
-                " gradebooks.",
+                mend=f"Have its administrator give this API client the permission to read {collection}.",
             )
         if answer.status == _NOT_FOUND:
             return _NotFoundError(
                 f"{self.profile.title} has nothing at this address: {said}.",
                 where=where,
-                mend="Check the host of the connection and base_path in its extra.",
+                mend="Check the host of the connection and the paths in its extra.",
             )
         return self._contract(path, f"the SIS refuses a plain read: {said}")
 
@@ -296,14 +344,13 @@ class Client:
         return ContractError(
             f"{what}.",
             where=self._where("GET", path),
-            mend=f"Report it to {self.profile.title}: its answer is not what OneRoster"
-            f" {self.profile.oneroster} says.",
+            mend=f"Report it to {self.profile.title}: its answer is not what OneRoster {self.version} says.",
         )
 
     def _where(self, method: str, path: str) -> str:
         return f"connection {self._endpoint.connection}, {method} {path}"
 
-    async def _ask(self, request: _Request) -> _Response:
+    async def _ask(self, request: _Request) -> Response:
         """Send a request with a token until it is answered, or given up."""
         response = await self._persistently(lambda: self._authorised(request))
         if response.answer.decision is Decision.STOP_RUN:
@@ -311,7 +358,7 @@ class Client:
                 f"{self.profile.title} answered with a redirect ({response.answer.status}), which passback"
                 " does not follow with a credential.",
                 where=self._where(request.method, request.path),
-                mend="Set the host of the connection and base_path in its extra to the final address.",
+                mend="Set the host of the connection and the paths in its extra to the final address.",
             )
         if response.answer.decision is Decision.RETRY_LATER:
             self._give_up(response.answer)
@@ -322,9 +369,9 @@ class Client:
     def _give_up(self, answer: Answer) -> None:
         """Raise if not only this request but every one would be given up."""
         self._given_up += 1
-        if answer.status == _TOO_MANY:
+        if answer.status in _TOO_MANY:
             raise BusyError(
-                f"{self.profile.title} keeps answering 429, too many requests.",
+                f"{self.profile.title} keeps answering {answer.status}, too many requests.",
                 where=f"connection {self._endpoint.connection}",
                 mend="Lower requests_per_second for this SIS if it happens again.",
                 retry_after=answer.retry_after,
@@ -332,7 +379,7 @@ class Client:
         if self._unreachable or self._given_up >= 2 * self.limits.connections:
             raise unavailable(self.profile, self._endpoint, answer)
 
-    async def _authorised(self, request: _Request) -> _Response:
+    async def _authorised(self, request: _Request) -> Response:
         """One attempt; a token that the SIS no longer takes is renewed once."""
         token = await self._credentials.token()
         response = await self._exchange(request, token)
@@ -349,13 +396,13 @@ class Client:
         response = await self._persistently(lambda: self._exchange(request, ""))
         return response.answer, response.body
 
-    async def _persistently(self, attempt: Callable[[], Awaitable[_Response]]) -> _Response:
+    async def _persistently(self, attempt: Callable[[], Awaitable[Response]]) -> Response:
         """The first answer that is one, or the last when patience ends."""
-        first: _Response | None = await attempt()
+        first: Response | None = await attempt()
         if first is not None and not _try_again(first):
             return first  # nearly always: the machinery of retries costs as much as half a request
 
-        async def next_attempt() -> _Response:
+        async def next_attempt() -> Response:
             nonlocal first
             if first is None:
                 return await attempt()
@@ -364,7 +411,7 @@ class Client:
 
         return await self._retrying.copy()(next_attempt)
 
-    async def _exchange(self, request: _Request, token: str) -> _Response:
+    async def _exchange(self, request: _Request, token: str) -> Response:
         """One request and its answer, in its turn."""
         headers = {**request.headers, "Authorization": f"Bearer {token}"} if token else request.headers
         async with self.limits.turn():
@@ -383,16 +430,18 @@ class Client:
             except (aiohttp.ClientError, TimeoutError, OSError) as failure:
                 # A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
                 self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
-                return _Response(lost(failure), {}, b"")
+                return Response(lost(failure), {}, b"")
         self._unreachable = False
         answer = answer_of(reply.status, reply.headers, body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
             self._slow_down(answer)
-        return _Response(answer, reply.headers, body)
+        return Response(answer, reply.headers, body)
 
     def _slow_down(self, answer: Answer) -> None:
         """Let everybody wait when the SIS says so; give the run back if that is too long."""
-        if answer.status not in _TOLD_TO_WAIT or (answer.status != _TOO_MANY and answer.retry_after is None):
+        if answer.status not in _TOLD_TO_WAIT or (
+            answer.status not in _TOO_MANY and answer.retry_after is None
+        ):
             return
         seconds = answer.retry_after or _PAUSE
         if seconds > self._patience:
@@ -419,14 +468,14 @@ class _NotFoundError(ConfigurationError):
     """A read was answered 404."""
 
 
-def _try_again(response: _Response) -> bool:
+def _try_again(response: Response) -> bool:
     return response.answer.decision is Decision.RETRY_LATER
 
 
-def _last_response(state: RetryCallState) -> _Response:
+def _last_response(state: RetryCallState) -> Response:
     """What the last attempt brought, for a request that is given up."""
     assert state.outcome is not None  # noqa: S101 - tenacity sets it before it calls this
-    response: _Response = state.outcome.result()
+    response: Response = state.outcome.result()
     return response
 
 
@@ -435,7 +484,7 @@ def _wait(backoff: Callable[[RetryCallState], float]) -> Callable[[RetryCallStat
 
     def wait(state: RetryCallState) -> float:
         answer = _last_response(state).answer
-        told = answer.status == _TOO_MANY or answer.retry_after is not None
+        told = answer.status in _TOO_MANY or answer.retry_after is not None
         return 0.0 if told and answer.status in _TOLD_TO_WAIT else backoff(state)
 
     return wait

@@ -1,17 +1,24 @@
 """What the SIS says of itself before anything is written: categories, grading periods, classes, enrolments.
 
-OneRoster 1.1 rostering, read by whole collections: no student stands in an address, and a district of a
-hundred schools costs no more requests than its rows need.
+OneRoster rostering, 1.1 or 1.2, read by whole collections: no student stands in an address, and a district of
+a hundred schools costs no more requests than its rows need.
+
+A record that is not what OneRoster says, or that contradicts another of the same id, is left out, and told in
+the log: one odd class does not stop the others. Where no record of a collection is as it should be, the whole
+answer is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+import logging
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import pandas as pd
 
-from passback.oneroster.v1p1 import held_line_items, is_active, reference, text
+from passback.errors import ContractError
+from passback.oneroster.held import flag, held_line_items, is_active, not_as_agreed, reference, text
 from passback.records import (
     SIS_CATEGORIES,
     SIS_CLASSES,
@@ -22,15 +29,58 @@ from passback.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from datetime import date
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from passback.oneroster import Client
 
     Record = Mapping[str, Any]
 
+Row = TypeVar("Row", bound=tuple[Any, ...])
+
+log = logging.getLogger(__name__)
+
 _STUDENT: Final = "student"
 _GRADING_PERIOD: Final = "gradingPeriod"
+_SCHOOL_YEAR: Final = "schoolYear"
+_CLOSED: Final = "closed"
+_ISO_DATE: Final = len("2026-11-22")
+_ONE_DAY: Final = timedelta(days=1)
+
+
+class _Category(NamedTuple):
+    category_id: str
+    title: str
+    code: str
+    sis_class_id: str
+    term_id: str
+
+
+class _Session(NamedTuple):
+    sourced_id: str
+    title: str
+    kind: str
+    start_date: str  # both empty where they are not dates in their order
+    end_date: str
+    parent: str
+    status: str  # of its gradebooks, in the SIS's own words; empty if it does not say
+
+
+class _Class(NamedTuple):
+    sourced_id: str
+    title: str
+    school_id: str
+    gradebook: str
+    terms: tuple[str, ...]
+
+
+class _School(NamedTuple):
+    sourced_id: str
+    master_schedule: bool | None
+
+
+class _Enrollment(NamedTuple):
+    sis_class_id: str
+    sis_student_id: str
 
 
 async def read_facts(sis: Client, *, today: date) -> dict[str, pd.DataFrame]:
@@ -45,38 +95,42 @@ async def read_facts(sis: Client, *, today: date) -> dict[str, pd.DataFrame]:
         today: The date in the district's zone.
 
     Raises:
-        ContractError: an answer is not what OneRoster says; names path, index and field, never a value.
+        ContractError: no answer of a kind is what OneRoster says; names path, index and field, never a value.
         PassbackError: as `Client.collection` does.
     """
+
+    def enrollment(record: Record, at: str) -> _Enrollment | None:
+        return _enrollment(record, at, today=today.isoformat())
+
+    def session(record: Record, at: str) -> _Session:
+        return _session(record, at, version=sis.version)
+
     try:
         async with asyncio.TaskGroup() as reads:
-            categories = reads.create_task(_all(sis, "categories"))
-            sessions = reads.create_task(_all(sis, "academicSessions"))
-            classes = reads.create_task(_all(sis, "classes"))
-            enrollments = reads.create_task(_enrollments(sis, today=today))
+            categories = reads.create_task(_read(sis, "categories", "categories", _category))
+            sessions = reads.create_task(_read(sis, "academicSessions", "academicSessions", session))
+            classes = reads.create_task(_read(sis, "classes", "classes", _class))
+            enrollments = reads.create_task(_read(sis, "enrollments", "enrollments", enrollment))
+            schools = reads.create_task(_schools(sis))
     except ExceptionGroup as failures:  # the first one tells; the others were cancelled for it
         raise failures.exceptions[0] from None
     return {
-        SIS_CATEGORIES.name: _categories(categories.result()),
+        SIS_CATEGORIES.name: _categories(categories.result(), sessions.result()),
         SIS_PERIODS.name: _periods(sessions.result(), classes.result(), today=today),
-        SIS_CLASSES.name: _frame(
-            SIS_CLASSES,
-            [(text(record, "sourcedId", at=at),) for at, record in _active("classes", classes.result())],
-        ),
-        SIS_ENROLLMENTS.name: enrollments.result(),
+        SIS_CLASSES.name: _classes(classes.result(), schools.result()),
+        SIS_ENROLLMENTS.name: _frame(SIS_ENROLLMENTS, enrollments.result()),
         SIS_LINE_ITEMS.name: SIS_LINE_ITEMS.empty(),
     }
 
 
 async def read_line_items(sis: Client, classes: Collection[str]) -> pd.DataFrame:
-    """What stands in the gradebooks of some classes, as `v1p1.HELD_LINE_ITEMS`.
+    """What stands in the gradebooks of some classes, as `held.HELD_LINE_ITEMS`.
 
     Args:
         sis: The SIS.
         classes: The classes, by the SIS's ids.
 
     Raises:
-        ContractError: an answer is not what OneRoster says; names path, index and field, never a value.
         PassbackError: as `Client.collection` does.
     """
     listings = await asyncio.gather(*(sis.line_items_of_class(name) for name in sorted(set(classes))))
@@ -84,53 +138,199 @@ async def read_line_items(sis: Client, classes: Collection[str]) -> pd.DataFrame
     return held.drop_duplicates("line_item_id", ignore_index=True)
 
 
-async def _all(sis: Client, collection: str) -> list[Record]:
-    return [record async for record in sis.collection(f"/{collection}", collection)]
+def needs_schools(sis: Client) -> bool:
+    """Whether it matters which schools have a master schedule."""
+    return bool(sis.profile.class_without_master_schedule)
 
 
-def _categories(records: list[Record]) -> pd.DataFrame:
-    rows = []
-    for at, record in _active("categories", records):
-        metadata = _metadata(record)
-        rows.append(
+# --- Reading, record by record ---
+
+
+async def _read(
+    sis: Client, collection: str, key: str, row_of: Callable[[Record, str], Row | None]
+) -> list[Row]:
+    """What is read of every record of a collection.
+
+    Args:
+        sis: The SIS.
+        collection: Below the service's address.
+        key: The envelope's key.
+        row_of: Reads a record, at a place for messages; None for one that does not count.
+
+    Raises:
+        ContractError: no record that counts is what OneRoster says.
+        PassbackError: as `Client.collection` does.
+    """
+    found: dict[str, tuple[str, Row | None]] = {}
+    odd: dict[str, ContractError] = {}
+    index = -1
+    async for record in sis.collection(f"/{collection}", key):
+        index += 1
+        at = f"GET /{collection}, {key}[{index}]"
+        sourced_id, modified = record["sourcedId"], str(record.get("dateLastModified") or "")
+        try:
+            row = row_of(record, at) if is_active(record) else None
+            if sourced_id in found:
+                _refuse_contradiction(found[sourced_id], (modified, row), at)
+        except ContractError as fault:
+            odd[sourced_id] = fault
+            continue
+        if sourced_id not in found or modified > found[sourced_id][0]:
+            found[sourced_id] = (modified, row)
+    rows = [row for name, (_, row) in found.items() if row is not None and name not in odd]
+    if odd:
+        first = next(iter(odd.values()))
+        if not rows:
+            raise first
+        log.warning("%d of %d %s are left out, such as: %s", len(odd), index + 1, collection, first)
+    return rows
+
+
+def _refuse_contradiction(before: tuple[str, Row | None], now: tuple[str, Row | None], at: str) -> None:
+    """Refuse two records of one id that differ, unless one of them is the newer one."""
+    if before[1] != now[1] and before[0] == now[0]:
+        raise not_as_agreed(at, "sourcedId", "is that of another record too, which says otherwise")
+
+
+async def _schools(sis: Client) -> list[_School]:
+    """The schools, where it matters whether one has a master schedule."""
+    return await _read(sis, "schools", "orgs", _school) if needs_schools(sis) else []
+
+
+def _category(record: Record, at: str) -> _Category:
+    return _Category(
+        record["sourcedId"],
+        text(record, "title", at=at, required=True).strip(),
+        _said(record, "code"),
+        _said(record, "classId"),
+        _said(record, "termId"),
+    )
+
+
+def _session(record: Record, at: str, *, version: str) -> _Session:
+    """A session; both of its dates belong to it, whichever way the version counts its end."""
+    kind = text(record, "type", at=at, required=True)
+    start_date = end_date = ""
+    try:
+        start_date, end_date = _day(record, "startDate", at), _day(record, "endDate", at)
+        if end_date < start_date:
+            raise not_as_agreed(at, "endDate", "precedes startDate")
+        if version == "1.2" and start_date < end_date:  # 1.2 excludes the end date (AcademicSession)
+            end_date = (date.fromisoformat(end_date) - _ONE_DAY).isoformat()
+    except ContractError:
+        if kind == _GRADING_PERIOD:
+            raise
+        start_date = end_date = ""  # a term still says which periods lie in it
+    title, parent = text(record, "title", at=at), reference(record, "parent", at=at)
+    status = _said(record, "gradebookStatus").lower()
+    return _Session(record["sourcedId"], title, kind, start_date, end_date, parent, status)
+
+
+def _class(record: Record, at: str) -> _Class:
+    return _Class(
+        record["sourcedId"],
+        text(record, "title", at=at),
+        reference(record, "school", at=at),
+        _said(record, "gradebook").lower(),
+        _terms(record, at),
+    )
+
+
+def _terms(record: Record, at: str) -> tuple[str, ...]:
+    terms = record.get("terms")
+    if terms is None:
+        return ()
+    if not isinstance(terms, list):
+        raise not_as_agreed(at, "terms", "is no list")
+    return tuple(
+        reference({"terms": term}, "terms", at=f"{at}.terms[{index}]", required=True)
+        for index, term in enumerate(terms)
+    )
+
+
+def _school(record: Record, at: str) -> _School:  # noqa: ARG001 - like the others
+    return _School(record["sourcedId"], flag(_metadata(record), "masterSchedule"))
+
+
+def _enrollment(record: Record, at: str, *, today: str) -> _Enrollment | None:
+    """Who is in which class today; by far the longest listing, of which only two ids are kept."""
+    if text(record, "role", at=at, required=True) != _STUDENT:
+        return None
+    begins = _day(record, "beginDate", at, required=False)
+    ends = _day(record, "endDate", at, required=False)
+    # The standard: beginDate is the first day, endDate the day after the last one (enrollment, 1.2).
+    if begins > today or (ends and ends <= today):
+        return None
+    sis_class_id = reference(record, "class", at=at, required=True)
+    return _Enrollment(sis_class_id, reference(record, "user", at=at, required=True))
+
+
+def _day(record: Record, field: str, at: str, *, required: bool = True) -> str:
+    said = text(record, field, at=at, required=required)[:_ISO_DATE]
+    try:
+        return date.fromisoformat(said).isoformat() if said else ""
+    except ValueError:
+        raise not_as_agreed(at, field, "is no date") from None
+
+
+def _said(record: Record, name: str) -> str:
+    """What its metadata say under a name; they are free: anything but text or a number says nothing."""
+    value = _metadata(record).get(name)
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def _metadata(record: Record) -> Record:
+    metadata = record.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+# --- The frames ---
+
+
+def _categories(categories: list[_Category], sessions: list[_Session]) -> pd.DataFrame:
+    days = {session.sourced_id: (session.start_date, session.end_date) for session in sessions}
+    return _frame(
+        SIS_CATEGORIES, [(*category, *days.get(category.term_id, ("", ""))) for category in categories]
+    )
+
+
+def _classes(classes: list[_Class], schools: list[_School]) -> pd.DataFrame:
+    schedules = {school.sourced_id: school.master_schedule for school in schools}
+    return _frame(
+        SIS_CLASSES,
+        [
+            (found.sourced_id, found.title, found.school_id, found.gradebook, schedules.get(found.school_id))
+            for found in classes
+        ],
+    )
+
+
+def _periods(sessions: list[_Session], classes: list[_Class], *, today: date) -> pd.DataFrame:
+    parents = {session.sourced_id: session.parent for session in sessions}
+    periods = [session for session in sessions if session.kind == _GRADING_PERIOD]
+    years = {session.sourced_id: session.start_date for session in sessions if session.kind == _SCHOOL_YEAR}
+    period_frame = pd.DataFrame(
+        [
             (
-                text(record, "sourcedId", at=at),
-                text(record, "title", at=at, required=True),
-                text(metadata, "classId", at=f"{at}.metadata"),
+                period.sourced_id,
+                period.title,
+                period.start_date,
+                period.end_date,
+                _is_closed(period, today),
+                next((years[above] for above in _chain(period.sourced_id, parents) if above in years), ""),
             )
-        )
-    return _frame(SIS_CATEGORIES, rows)
-
-
-def _periods(sessions: list[Record], classes: list[Record], *, today: date) -> pd.DataFrame:
-    parents: dict[str, str] = {}
-    periods = []
-    for at, record in _active("academicSessions", sessions):
-        sourced_id = text(record, "sourcedId", at=at)
-        parents[sourced_id] = reference(record, "parent", at=at)
-        if text(record, "type", at=at, required=True) == _GRADING_PERIOD:
-            ends = text(record, "endDate", at=at, required=True)[:10]
-            periods.append(
-                (
-                    sourced_id,
-                    text(record, "title", at=at),
-                    text(record, "startDate", at=at, required=True)[:10],
-                    ends,
-                    _is_closed(record, ends, today=today, at=at),
-                )
-            )
-    period_columns = [name for name in SIS_PERIODS.columns if name != "sis_class_id"]
-    period_frame = pd.DataFrame(periods, columns=period_columns)
+            for period in periods
+        ],
+        columns=[name for name in SIS_PERIODS.columns if name != "sis_class_id"],
+    )
     within = pd.DataFrame(
-        [(period[0], term) for period in periods for term in _chain(period[0], parents)],
+        [(period.sourced_id, term) for period in periods for term in _chain(period.sourced_id, parents)],
         columns=["period_id", "term_id"],
     )
     terms = pd.DataFrame(
-        [
-            (text(record, "sourcedId", at=at), term)
-            for at, record in _active("classes", classes)
-            for term in _terms(record, at=at)
-        ],
+        [(found.sourced_id, term) for found in classes for term in found.terms or ("",)],
         columns=["sis_class_id", "term_id"],
     )
     of_terms = terms[terms["term_id"].ne("")].merge(within, on="term_id")
@@ -139,9 +339,8 @@ def _periods(sessions: list[Record], classes: list[Record], *, today: date) -> p
     return SIS_PERIODS.conform(pairs.merge(period_frame, on="period_id"))
 
 
-def _is_closed(record: Record, ends: str, *, today: date, at: str) -> bool:
-    status = text(_metadata(record), "gradebookStatus", at=f"{at}.metadata")
-    return status.lower() == "closed" if status else ends < today.isoformat()
+def _is_closed(period: _Session, today: date) -> bool:
+    return period.status == _CLOSED if period.status else period.end_date < today.isoformat()
 
 
 def _chain(sourced_id: str, parents: Mapping[str, str]) -> Iterator[str]:
@@ -153,50 +352,6 @@ def _chain(sourced_id: str, parents: Mapping[str, str]) -> Iterator[str]:
         sourced_id = parents.get(sourced_id, "")
 
 
-def _terms(record: Record, *, at: str) -> list[str]:
-    """The class's terms; one empty text if it has none."""
-    terms = record.get("terms")
-    if not isinstance(terms, list) or not terms:
-        return [""]
-    return [
-        reference({"terms": term}, "terms", at=f"{at}.terms[{index}]", required=True)
-        for index, term in enumerate(terms)
-    ]
-
-
-async def _enrollments(sis: Client, *, today: date) -> pd.DataFrame:
-    # By far the longest listing: of every record only the two ids are kept.
-    day = today.isoformat()
-    rows = []
-    index = -1
-    async for record in sis.collection("/enrollments", "enrollments"):
-        index += 1
-        at = _place("enrollments", index)
-        if not is_active(record) or text(record, "role", at=at, required=True) != _STUDENT:
-            continue
-        begins = text(record, "beginDate", at=at)[:10]
-        ends = text(record, "endDate", at=at)[:10]
-        # The standard: beginDate is the first day, endDate the day after the last one (enrollment, 1.2).
-        if begins <= day and (not ends or day < ends):
-            sis_class_id = reference(record, "class", at=at, required=True)
-            rows.append((sis_class_id, reference(record, "user", at=at, required=True)))
-    return _frame(SIS_ENROLLMENTS, rows)
-
-
-def _active(collection: str, records: list[Record]) -> Iterator[tuple[str, Record]]:
-    """The records that count, each with its place for messages."""
-    return ((_place(collection, index), record) for index, record in enumerate(records) if is_active(record))
-
-
-def _place(collection: str, index: int) -> str:
-    return f"GET /{collection}, {collection}[{index}]"
-
-
-def _metadata(record: Record) -> Record:
-    metadata = record.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _frame(frame: Frame, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    data = pd.DataFrame(rows, columns=list(frame.columns)).drop_duplicates(list(frame.key))
+def _frame(frame: Frame, rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    data = pd.DataFrame(list(rows), columns=list(frame.columns)).drop_duplicates(list(frame.key))
     return frame.conform(data)

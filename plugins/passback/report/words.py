@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from passback.reasons import Actor, Outcome
+from passback.report.approval import what_would_happen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,8 @@ def headline(summary: Mapping[str, Any]) -> str:
     """One line: did it work, and how much of it."""
     outcomes = summary["outcomes"]
     line_items = summary["written"]["line_items"]
+    if waits(summary) or is_cancelled(summary):
+        return _asked_headline(summary)
     if summary["mode"] == "preview":
         scores = _counted(outcomes["cancelled"], "score")
         return (
@@ -55,10 +58,10 @@ def headline(summary: Mapping[str, Any]) -> str:
 def account(summary: Mapping[str, Any]) -> list[str]:
     """Every extracted score accounted for, a sentence an outcome; outcomes of no score are left out."""
     outcomes = summary["outcomes"]
-    sentences = [f"{_counted(summary['extracted'], 'score')} were looked at."]
+    sentences = [f"{_counted(summary['extracted'], 'score')} were looked at.", *_decision(summary)]
     if outcomes["sent"]:
         sentences.append(f"{_number(outcomes['sent'])} went into the gradebook and were read back equal.")
-    if line_items := summary["written"]["line_items"]:
+    if (line_items := summary["written"]["line_items"]) and not is_cancelled(summary):
         would = "would be" if summary["mode"] == "preview" else "were"
         sentences.append(f"{_counted(line_items, 'assignment')} {would} sent with their title and dates.")
     if outcomes["unchanged"]:
@@ -76,7 +79,70 @@ def account(summary: Mapping[str, Any]) -> list[str]:
         sentences.append(f"{_number(outcomes['cancelled'])} would be sent by a real run.")
     elif outcomes["cancelled"]:
         sentences.append(f"{_number(outcomes['cancelled'])} were not sent because the run was stopped.")
-    return sentences
+    return [*sentences, *_left_out(summary), *_categories(summary)]
+
+
+def waits(summary: Mapping[str, Any]) -> bool:
+    """Whether this is what lies ready for a person who is asked to let the run go on."""
+    return bool(summary["state"] == "running")
+
+
+def limit_asked_about(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the run would change, where that is so much that a person is asked; else None."""
+    limit: Mapping[str, Any] | None = summary.get("limit")  # a report of an older version has none
+    return limit if limit and limit["asks"] else None
+
+
+def is_cancelled(summary: Mapping[str, Any]) -> bool:
+    """Whether a person stopped the run before it wrote anything."""
+    return bool((summary.get("decision") or {}).get("decision") == "cancel")
+
+
+def _asked_headline(summary: Mapping[str, Any]) -> str:
+    if waits(summary):
+        return f"Waits for a person: {what_would_happen(summary['limit'])}."
+    sent = summary["outcomes"]["sent"]  # before somebody thought better of it
+    return f"Cancelled: {_counted(sent, 'score') + ' had been' if sent else 'nothing was'} sent."
+
+
+def _decision(summary: Mapping[str, Any]) -> list[str]:
+    """Who let the run go on or stopped it, and what it would have changed; empty where nobody is asked."""
+    limit, answer = limit_asked_about(summary), summary.get("decision")
+    if limit is None:
+        return []
+    happens = what_would_happen(limit)
+    if not answer or not answer["decision"]:
+        who = "It waits for a person" if waits(summary) else "A real run would ask a person first"
+        return [f"{who}: {happens}."]
+    did = "let it go on" if answer["decision"] == "go on" else "cancelled it"
+    return [f"{answer['by']} {did}, {local_time(answer['at'], summary['timezone'])}: {happens}."]
+
+
+def _left_out(summary: Mapping[str, Any]) -> list[str]:
+    """The marks that the SIS cannot hold: reported, not dropped in silence (RULES section 4)."""
+    left_out = summary.get("marks_left_out") or {}
+    marks = [f"{_counted(count, 'score')} as {mark}" for mark, count in left_out.items() if count]
+    if not marks:
+        return []
+    return [f"The learning platform marks {' and '.join(marks)}; the SIS holds no such mark."]
+
+
+def _categories(summary: Mapping[str, Any]) -> list[str]:
+    """What the SIS did to its categories since the run before."""
+    changes = summary.get("category_changes") or {}
+    if unlisted := changes.get("unlisted", 0):
+        return [
+            f"The SIS lists no category, though {_number(unlisted)} are known: they are kept as they were."
+        ]
+    renamed = [f"{before} → {after}" for before, after in changes.get("renamed", [])]
+    told = {
+        "new": changes.get("new", []),
+        "renamed": renamed,
+        "retired": changes.get("retired", []),
+        "back again": changes.get("returned", []),
+    }
+    parts = [f"{what} {', '.join(titles)}" for what, titles in told.items() if titles]
+    return [f"The SIS's categories have changed: {'; '.join(parts)}."] if parts else []
 
 
 def adds_up(summary: Mapping[str, Any]) -> bool:

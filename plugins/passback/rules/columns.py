@@ -26,11 +26,19 @@ from passback.records import (
     STUDENTS,
     TEXT,
 )
+from passback.rules.categories import add_category
+from passback.rules.lookup import mapped, positions, taken
+from passback.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, datetime
+    from datetime import datetime
 
+    from passback.mapping.model import District
+    from passback.sis import SisProfile
+    from passback.sources.profile import SourceProfile
+
+_SAID_BY_SOURCE: Final = ("sync_on", "course_published", "published", "whole_section", "due_uniform")
 _FIRST_DAY: Final = np.datetime64("0001-01-01", "D")
 _LAST_DAY: Final = np.datetime64("9999-12-31", "D")
 _UNKNOWN: Final = "\x1f"  # stands in no id: an id of the source beside ids of the SIS
@@ -49,15 +57,20 @@ def local_dates(instants: pd.Series, zone: str) -> pd.Series:
     return texts.take(which).set_axis(instants.index)
 
 
+def _days_between(days: pd.Series, today: str) -> pd.Series:
+    """Whole days from each ISO day until `today`; null for null."""
+    begun = days.fillna("0001-01-01").to_numpy(dtype="datetime64[D]")
+    passed = (np.datetime64(today, "D") - begun).astype("float64")
+    return pd.Series(passed, index=days.index).where(days.notna())
+
+
 def assessment_columns(
     source: Mapping[str, pd.DataFrame],
     facts: Mapping[str, pd.DataFrame],
     *,
-    zone: str,
-    effective_date: date,
-    categories: Mapping[str, str],
+    district: District,
+    profile: SisProfile,
     known_line_items: pd.DataFrame,
-    source_system: str,
     now: datetime,
 ) -> pd.DataFrame:
     """The columns that assessment rules look at.
@@ -65,41 +78,47 @@ def assessment_columns(
     Args:
         source: The source's frames by name, as `records.SOURCE_FRAMES`.
         facts: What the SIS says of itself by name, as `records.SIS_FRAMES`.
-        zone: The district's time zone.
-        effective_date: The first day that counts.
-        categories: Title of the SIS's category by the source's assessment type.
+        district: Its time zone, effective date, categories, and what it says of its source and SIS.
+        profile: Its SIS: where its categories belong, and whether they are imported.
         known_line_items: The ledger's line items; only `line_item_id` is read.
-        source_system: The source's name, from which ids are derived.
         now: The instant that membership is judged at.
 
     Returns:
-        One row an assessment of the source, in its order:
+        One row an assessment of the source, in its order. Where a system does not say something, the column
+        is null there, and the rule says nothing:
 
         * assessment_id, class_id, title (trimmed), type, grading_type, include_in_final_grade, as they come;
         * points_possible (null: missing or not finite), points_possible_fraction (what is behind the point);
+        * sync_on, course_published, published, whole_section, due_uniform: what the source says of it;
         * sis_class_id (empty: none), class_on_roster, gradebook (the class in the SIS, or what stands for one
-          that is not there);
-        * assign_date, due_date: days in the zone;
+          that is not there), class_has_gradebook, gradebook_unlinked, master_schedule;
+        * assign_date, due_date: days in the zone; assigned_or_modified_date: the later of the day it was
+          assigned and the day it was last modified, which does not count for what was assigned before the
+          class's school year: last year's line items are never touched again (RULES section 3);
         * assign_period_open, due_period_open, same_period: null where a class is not on the roster or there
           is no due date; outside of all periods is neither open nor the same;
-        * period_id: the grading period of the due date, empty for none;
-        * assigner_sis_id (null: not synced), assigner_in_group, effective_from (RULES section 3);
-        * category_title (null: unmapped), category_id (null: none or several in the SIS at district level),
-          category_in_gradebook (null: the SIS does not tell);
+        * period_id: the grading period of the due date, else of the assign date, else the nearest; empty for
+          a class without any;
+        * assigner_synced, assigner_in_group, effective_from (RULES section 3);
+        * category_title (null: unmapped), category_id (null: none, or several of its name at district level),
+          category_in_sis, category_in_gradebook;
+        * group_imported: its assignment group was imported from the SIS for the term of its due date;
+          group_named_as_category;
         * foreign_twin: the SIS holds an assignment of this title and due date in this class that is not ours.
     """
     assessments = source[ASSESSMENTS.name].reset_index(drop=True)
-    frame = assessments[["assessment_id", "class_id", "grading_type", "include_in_final_grade"]].copy()
+    platform = SOURCES[district.source.system]
+    as_they_come = ["assessment_id", "class_id", "grading_type", "include_in_final_grade", *_SAID_BY_SOURCE]
+    frame = assessments[as_they_come].copy()
     frame["title"] = assessments["title"].str.strip()
     frame["points_possible"] = assessments["points_possible"].where(
         np.isfinite(assessments["points_possible"])
     )
     frame["points_possible_fraction"] = frame["points_possible"] % 1
     frame["type"] = assessments["type"].str.strip()
-    frame["assign_date"] = local_dates(assessments["assigned_at"], zone)
-    frame["due_date"] = local_dates(assessments["due_at"], zone)
-
-    frame["sis_class_id"] = _mapped(
+    frame["assign_date"] = local_dates(assessments["assigned_at"], district.timezone)
+    frame["due_date"] = local_dates(assessments["due_at"], district.timezone)
+    frame["sis_class_id"] = mapped(
         frame["class_id"], source[CLASSES.name], "class_id", "sis_class_id"
     ).fillna("")
     frame["class_on_roster"] = frame["sis_class_id"].ne("") & frame["sis_class_id"].isin(
@@ -108,13 +127,17 @@ def assessment_columns(
     frame["gradebook"] = frame["sis_class_id"].where(
         frame["sis_class_id"].ne(""), _UNKNOWN + frame["class_id"]
     )
-
-    _add_periods(frame, facts[SIS_PERIODS.name])
-    _add_assigner(
-        frame, assessments["assigner_id"], source, facts[SIS_PERIODS.name], zone, effective_date, now
+    _add_gradebook(frame, facts[SIS_CLASSES.name], district, profile)
+    frame["assigned_or_modified_date"] = _assigned_or_modified(
+        frame, local_dates(assessments["modified_at"], district.timezone), facts[SIS_PERIODS.name]
     )
-    _add_category(frame, facts[SIS_CATEGORIES.name], categories)
-    frame["foreign_twin"] = _foreign_twins(frame, facts[SIS_LINE_ITEMS.name], known_line_items, source_system)
+    _add_periods(frame, facts[SIS_PERIODS.name])
+    _add_assigner(frame, assessments["assigner_id"], source, facts[SIS_PERIODS.name], district, platform, now)
+    groups = assessments[["type", "group_sis_id", "group_term_id"]] if platform.groups else None
+    add_category(frame, groups, facts[SIS_CATEGORIES.name], district.categories, profile)
+    frame["foreign_twin"] = _foreign_twins(
+        frame, facts[SIS_LINE_ITEMS.name], known_line_items, district.source.system
+    )
     return frame
 
 
@@ -125,7 +148,9 @@ def score_columns(
     facts: Mapping[str, pd.DataFrame],
     *,
     today: str,
+    zone: str,
     past_due_zero: bool,
+    sent_before: pd.Series,
 ) -> pd.DataFrame:
     """The columns that score rules look at.
 
@@ -135,7 +160,9 @@ def score_columns(
         source: The source's frames by name; only the students are read.
         facts: What the SIS says of itself by name; only the enrollments are read.
         today: The day in the district's zone, as ISO text.
+        zone: The district's time zone.
         past_due_zero: Whether missing work that is past due counts as a 0.
+        sent_before: For each score whether the SIS is known to hold one; also where everything is sent again.
 
     Returns:
         One row a score, with the index of `scores`; of a score whose assessment is not there, all but the
@@ -146,18 +173,21 @@ def score_columns(
           stands for one who is not there);
         * standing: the score's status, or `missing` where a 0 goes out for it;
         * scored: whether there are points, of a graded score without other text; null for any other;
-        * points, points_fraction (what is behind the point), points_text, points_possible, due_date.
+        * points (null: none, or the student is excused), points_fraction (what is behind the point),
+          points_text, points_possible, due_date;
+        * grade_age_days: days since its grade changed, null where there is no grade; change_age_days: the
+          same, null where one was sent.
     """
     place = positions(scores, assessments[["assessment_id", "class_id"]])
     known = pd.Series(place >= 0, index=scores.index)
     frame = scores[["assessment_id", "class_id"]].copy()
     frame["assessment_in_feed"] = known
     for name in ("sis_class_id", "points_possible", "due_date"):
-        frame[name] = _taken(assessments[name], place).set_axis(scores.index)
+        frame[name] = taken(assessments[name], place).set_axis(scores.index)
 
     students = source[STUDENTS.name]
     student_id = scores["student_id"]
-    frame["sis_student_id"] = _mapped(student_id, students, "student_id", "sis_student_id").fillna("")
+    frame["sis_student_id"] = mapped(student_id, students, "student_id", "sis_student_id").fillna("")
     unknown = frame["sis_student_id"].eq("")
     listed = positions(frame, facts[SIS_ENROLLMENTS.name][["sis_class_id", "sis_student_id"]]) >= 0
     frame["enrolled"] = (~unknown & listed).astype("boolean").where(known)
@@ -169,38 +199,22 @@ def score_columns(
         if past_due_zero
         else pd.Series(data=False, index=scores.index)
     )
+    excused = scores["status"].eq("excused")
     frame["standing"] = scores["status"].mask(zero, "missing").where(known)
-    frame["points"] = scores["points"].where(known & np.isfinite(scores["points"]))
+    frame["points"] = scores["points"].where(known & ~excused & np.isfinite(scores["points"]))
     frame["points_fraction"] = frame["points"] % 1
-    frame["points_text"] = scores["points_text"].where(known)
+    frame["points_text"] = scores["points_text"].where(known).mask(excused, "")
     frame["scored"] = (
         frame["points"]
         .notna()
         .astype("boolean")
         .where(known & scores["status"].eq("graded") & scores["points_text"].eq(""))
     )
+    changed = local_dates(scores["scored_at"].fillna(scores["modified_at"]), zone)
+    age = _days_between(changed.mask(zero, frame["due_date"]), today)
+    frame["grade_age_days"] = age.where(known & (zero | excused | frame["scored"].fillna(value=False)))
+    frame["change_age_days"] = frame["grade_age_days"].mask(sent_before)
     return frame
-
-
-def positions(wanted: pd.DataFrame, among: pd.DataFrame) -> np.ndarray:
-    """For every row of `wanted` the position of the first row of `among` that has its values, or -1.
-
-    Only the columns of `among` are compared. One integer a column and value makes this cheap for millions.
-    """
-    found = np.ones(len(wanted), dtype=bool)
-    wanted_key = np.zeros(len(wanted), dtype=np.int64)
-    among_key = np.zeros(len(among), dtype=np.int64)
-    for name in among.columns:
-        values = pd.Index(among[name].unique())
-        part = values.get_indexer(pd.Index(wanted[name]))
-        found &= part >= 0
-        wanted_key = wanted_key * len(values) + part
-        among_key = among_key * len(values) + values.get_indexer(pd.Index(among[name]))
-    if not len(among):
-        return np.full(len(wanted), -1)
-    keys, first = np.unique(among_key, return_index=True)
-    place = pd.Index(keys).get_indexer(pd.Index(wanted_key))
-    return np.where(found & (place >= 0), first[place], -1)
 
 
 # --- Parts of an assessment's columns ---
@@ -215,7 +229,9 @@ def _add_periods(frame: pd.DataFrame, periods: pd.DataFrame) -> None:
     frame["same_period"] = (
         assign["period_id"].eq(due["period_id"]).astype("boolean").where(on_roster & has_due)
     )
-    frame["period_id"] = due["period_id"].fillna("").astype(TEXT)
+    written_on = frame["due_date"].fillna(frame["assign_date"])
+    nearest = _nearest_period(frame["sis_class_id"], written_on, periods)
+    frame["period_id"] = due["period_id"].fillna(assign["period_id"]).fillna(nearest).fillna("").astype(TEXT)
 
 
 def _period_of(sis_class_ids: pd.Series, dates: pd.Series, periods: pd.DataFrame) -> pd.DataFrame:
@@ -231,51 +247,76 @@ def _period_of(sis_class_ids: pd.Series, dates: pd.Series, periods: pd.DataFrame
     return one_each[["period_id", "start_date", "closed"]].reindex(range(len(dates)))
 
 
+def _nearest_period(sis_class_ids: pd.Series, dates: pd.Series, periods: pd.DataFrame) -> pd.Series:
+    """For each class and day the last grading period begun by then, else the first to begin; null for none.
+
+    OneRoster 1.1 wants a grading period also where a SIS takes any date (Aeries, seed 000).
+    """
+    days = pd.DataFrame({"row": np.arange(len(dates)), "sis_class_id": sis_class_ids, "day": dates})
+    rows = days.merge(periods, on="sis_class_id")
+    rows = rows.assign(ahead=~rows["start_date"].le(rows["day"]))
+    begun = rows[~rows["ahead"]].sort_values(["start_date", "period_id"], ascending=[False, True])
+    ahead = rows[rows["ahead"]].sort_values(["start_date", "period_id"])
+    first = pd.concat([begun, ahead]).drop_duplicates("row").set_index("row")["period_id"]
+    return first.reindex(range(len(dates)))
+
+
+def _assigned_or_modified(frame: pd.DataFrame, modified: pd.Series, periods: pd.DataFrame) -> pd.Series:
+    later = modified.notna() & ~modified.le(frame["assign_date"])  # also where it was never assigned
+    first_days = periods.sort_values("year_start").drop_duplicates("sis_class_id", keep="last")
+    first_day = mapped(frame["sis_class_id"], first_days, "sis_class_id", "year_start")
+    of_last_year = frame["assign_date"].lt(first_day)  # a null is before nothing
+    return frame["assign_date"].mask(later & ~of_last_year, modified)
+
+
+def _add_gradebook(
+    frame: pd.DataFrame, classes: pd.DataFrame, district: District, profile: SisProfile
+) -> None:
+    """What the SIS says of a class's gradebook and school, and where it does not, the district or the id."""
+    gradebook = mapped(frame["sis_class_id"], classes, "sis_class_id", "gradebook").fillna("")
+    frame["class_has_gradebook"] = gradebook.ne("none").astype("boolean").mask(gradebook.eq(""))
+    linked = gradebook.eq("linked").astype("boolean").mask(gradebook.eq(""))
+    linked = linked.mask(frame["sis_class_id"].isin(district.sis.linked_gradebooks), other=True)
+    frame["gradebook_unlinked"] = ~linked
+
+    schedule = mapped(frame["sis_class_id"], classes, "sis_class_id", "master_schedule").astype("boolean")
+    school = mapped(frame["sis_class_id"], classes, "sis_class_id", "school_id")
+    without = school.isin(district.sis.schools_without_master_schedule)
+    if profile.class_without_master_schedule:
+        without |= frame["sis_class_id"].str.fullmatch(profile.class_without_master_schedule)
+    frame["master_schedule"] = schedule.mask(without, other=False)
+
+
 def _add_assigner(
     frame: pd.DataFrame,
     assigner_id: pd.Series,
     source: Mapping[str, pd.DataFrame],
     periods: pd.DataFrame,
-    zone: str,
-    effective_date: date,
+    district: District,
+    platform: SourceProfile,
     now: datetime,
 ) -> None:
-    sis_id = _mapped(assigner_id, source[STAFF.name], "staff_id", "sis_staff_id")
-    frame["assigner_sis_id"] = sis_id.mask(sis_id.eq(""))
+    sis_id = mapped(assigner_id, source[STAFF.name], "staff_id", "sis_staff_id")
+    synced = sis_id.fillna("").ne("").astype("boolean")
+    frame["assigner_synced"] = synced.where(pd.Series(platform.tells_assigner, index=frame.index))
 
     stays = source[MEMBERSHIPS.name]
     stays = stays[stays["joined_at"].le(now) & (stays["left_at"].isna() | stays["left_at"].gt(now))]
     stays = stays.sort_values("joined_at")
-    frame["assigner_in_group"] = assigner_id.isin(stays["staff_id"])
+    in_group = assigner_id.isin(stays["staff_id"]).astype("boolean")
+    frame["assigner_in_group"] = in_group.where(pd.Series(platform.tells_group, index=frame.index))
 
     # A teacher who joined before the effective date needs no case of her own: the period in which she
     # joined began earlier still.
-    joined = _mapped(
-        assigner_id, stays.assign(joined=local_dates(stays["joined_at"], zone)), "staff_id", "joined"
+    joined = mapped(
+        assigner_id,
+        stays.assign(joined=local_dates(stays["joined_at"], district.timezone)),
+        "staff_id",
+        "joined",
     )
     since = _period_of(frame["sis_class_id"], joined, periods)["start_date"].fillna(joined)
-    first = effective_date.isoformat()
+    first = district.effective_date.isoformat()
     frame["effective_from"] = since.where(since.gt(first), first).astype(TEXT)
-
-
-def _add_category(frame: pd.DataFrame, sis_categories: pd.DataFrame, categories: Mapping[str, str]) -> None:
-    titled = sis_categories.assign(title=sis_categories["title"].str.strip())
-    of_district = titled[titled["sis_class_id"].eq("")].drop_duplicates(["category_id", "title"])
-    # Two of one title: neither is chosen for a district that has not said which it means.
-    of_district = of_district.drop_duplicates("title", keep=False)
-    titles = {name.strip(): title.strip() for name, title in categories.items()}
-    frame["category_title"] = frame["type"].map(titles).astype(TEXT)
-    frame["category_id"] = _mapped(frame["category_title"], of_district, "title", "category_id")
-
-    of_class = titled[titled["sis_class_id"].ne("")]
-    by_id = positions(frame, of_class[["sis_class_id", "category_id"]]) >= 0
-    by_title = (
-        positions(frame.assign(title=frame["category_title"]), of_class[["sis_class_id", "title"]]) >= 0
-    )
-    told = frame["class_on_roster"] & frame["category_id"].notna() & (len(of_class) > 0)
-    frame["category_in_gradebook"] = pd.Series(by_id | by_title, index=frame.index, dtype="boolean").where(
-        told
-    )
 
 
 def _foreign_twins(
@@ -283,31 +324,17 @@ def _foreign_twins(
 ) -> np.ndarray:
     """Whether the SIS holds an assignment of the same class, title and due date that is not ours.
 
+    Without a due date, the assign date is what goes out for it.
     Ours is what the ledger knows and, should the ledger have been lost, what the feed's ids lead to.
     """
+    foreign = sis_line_items[~sis_line_items["line_item_id"].isin(known_line_items["line_item_id"])]
+    if foreign.empty:
+        return np.zeros(len(frame), dtype=bool)
     ours = {
         line_item_id(source_system, assessment, sis_class)
         for assessment, sis_class in zip(frame["assessment_id"], frame["sis_class_id"], strict=True)
     }
-    ours.update(known_line_items["line_item_id"])
-    foreign = sis_line_items[~sis_line_items["line_item_id"].isin(ours)]
+    foreign = foreign[~foreign["line_item_id"].isin(ours)]
     foreign = foreign.assign(title=foreign["title"].str.strip())
-    dated = frame.assign(due_date=frame["due_date"].fillna(""))
+    dated = frame.assign(due_date=frame["due_date"].fillna(frame["assign_date"]).fillna(""))
     return positions(dated, foreign[["sis_class_id", "title", "due_date"]]) >= 0
-
-
-# --- Looking up ---
-
-
-def _mapped(values: pd.Series, table: pd.DataFrame, key: str, column: str) -> pd.Series:
-    """Each value's `column` in the first row of `table` that has it as `key`; null for none."""
-    rows = table.drop_duplicates(key)
-    place = pd.Index(rows[key]).get_indexer(pd.Index(values))
-    return _taken(rows[column], place).set_axis(values.index)
-
-
-def _taken(column: pd.Series, place: np.ndarray) -> pd.Series:
-    """The values at these positions; null for -1."""
-    if column.empty:
-        return pd.Series(index=range(len(place)), dtype=column.dtype)
-    return column.reset_index(drop=True).take(place).where(place >= 0)

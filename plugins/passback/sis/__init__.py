@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from passback.errors import ConfigurationError
+from passback.sis.aeries import AERIES
+from passback.sis.aspen import ASPEN
+from passback.sis.aspire import ASPIRE
+from passback.sis.generic import GENERIC
+from passback.sis.infinite_campus import INFINITE_CAMPUS
+from passback.sis.powerschool import POWERSCHOOL
 from passback.sis.profile import SisProfile
 from passback.sis.skyward import SKYWARD
+from passback.sis.synergy import SYNERGY
 
-PROFILES: Final = {profile.system: profile for profile in (SKYWARD,)}
+PROFILES: Final = {
+    profile.system: profile
+    for profile in (AERIES, ASPEN, ASPIRE, GENERIC, INFINITE_CAMPUS, POWERSCHOOL, SKYWARD, SYNERGY)
+}
 
 __all__ = ["PROFILES", "SisProfile", "profile_of"]
 

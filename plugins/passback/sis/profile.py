@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CategoryScope = Literal["district", "class"]
+LateAndMissing = Literal["flags", "comment", "none"]
 
 
 @dataclass(frozen=True)
@@ -12,8 +19,8 @@ class SisProfile:
     Attributes:
         system: The name a mapping file gives it; also the folder of its suites under `expectations/`.
         title: The name people use.
-        oneroster: The version of OneRoster it speaks.
-        base_path: Path of its OneRoster service below the connection's address, unless that has one.
+        oneroster: The version of OneRoster it speaks, "1.1" or "1.2".
+        base_path: Path of its rostering service below the connection's address, unless that has one.
         token_path: Path of its token endpoint, unless the connection says `token_url`.
         scopes: OAuth scopes asked for, space-separated; empty for none.
         connections: Requests it may have under way at once.
@@ -23,6 +30,22 @@ class SisProfile:
         confirmations: What its interface cannot reveal and a district confirms in its mapping file, with the
             sentence that says what is confirmed.
         credential_renewal: Who renews an expired credential, and where.
+        gradebook_path: Path of its gradebook service where that is another than the rostering service's.
+        token_auth: Where its token endpoint reads id and secret: the header ("basic") or the form ("body").
+        category_scope: Whether a category belongs to the whole district or to a class (with some of the whole
+            district beside them, of which the first of a name counts).
+        imports_categories: Whether its categories are imported into the platform as assignment groups, for
+            each term, before an assignment counts (Aspire, seed 003).
+        late_and_missing: How it can hold late and missing beside a score: as the fields of OneRoster 1.2, as
+            a comment, or not at all.
+        comment_limit: The longest comment it takes, in characters.
+        category_name_limit: The longest name of a category, in characters; 0: not known.
+        groups_named_as_categories: Whether an assignment group is tied to a category by its very name (Aspen,
+            seed 004; Synergy), so that a rule says which category a nearly equal name means. Elsewhere a
+            name that is not exactly a category's is none.
+        class_without_master_schedule: A regular expression of the class ids of elementary schools without a
+            master schedule; empty where ids do not tell.
+        words: What its own words for a refusal mean, for a person: a regular expression, and what to do.
     """
 
     system: str
@@ -35,5 +58,15 @@ class SisProfile:
     requests_per_second: float
     page_size: int
     zero_status: str
-    confirmations: dict[str, str]
+    confirmations: Mapping[str, str]
     credential_renewal: str
+    gradebook_path: str = ""
+    token_auth: Literal["basic", "body"] = "basic"  # noqa: S105 - a way, not a secret
+    category_scope: CategoryScope = "district"
+    imports_categories: bool = False
+    late_and_missing: LateAndMissing = "none"
+    comment_limit: int = 0
+    category_name_limit: int = 0
+    groups_named_as_categories: bool = False
+    class_without_master_schedule: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from passback.sis.profile import SisProfile
-
-_SCOPE = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
+from passback.sis.scopes import SCOPES_1_1
 
 SKYWARD: Final = SisProfile(
     system="skyward",
@@ -18,15 +17,7 @@ SKYWARD: Final = SisProfile(
     oneroster="1.1",
     base_path="/ims/oneroster/v1p1",
     token_path="/token",  # noqa: S106 - a path
-    scopes=" ".join(
-        _SCOPE + name
-        for name in (
-            "roster-core.readonly",
-            "roster.readonly",
-            "gradebook.readonly",
-            "gradebook.createput",
-        )
-    ),
+    scopes=SCOPES_1_1,
     connections=8,
     requests_per_second=400.0,
     page_size=1000,

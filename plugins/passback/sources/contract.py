@@ -1,48 +1,61 @@
 """The feed contract: what a source that has no API of its own hands over, as JSON pages or CSV files.
 
 `include/sandbox/README.md` documents it for those who write a feed. Here it is as types: a page that does
-not fit is refused with the path of the field, never with its value.
+not fit is refused with the path of the field, never with its value. What a value says is judged later and
+one by one (see `canonical`), so that a wrong score stops nothing but itself.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import pandas as pd
 
 from passback.errors import ContractError
-from passback.records import ASSESSMENTS, CLASSES, MEMBERSHIPS, SCORES, STAFF, STUDENTS, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from passback.records import Frame
+
+LONGEST_TEXT: Final = 1000  # characters; no gradebook takes as many, so that what is cut never passes
+_USUAL_RECORD: Final = 5000  # bytes; where records are longer on average, texts are cut
 
 Id = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# An instant in another form, or without a zone, is the whole export's fault; one that does not exist
+# (30 February) may be a single record's.
 Instant = Annotated[
     str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$")
 ]
-# A number that stands as text is not refused here: it becomes that score's reason, not the page's failure.
-Number = float | str | None
-
-STATUSES: Final = ("graded", "turned_in", "not_submitted", "excluded")
+Number = Any  # text too: it becomes that record's reason, not the page's failure
+Text = Any
 
 
 class Assessment(msgspec.Struct):
-    """An assessment as it was assigned to one class."""
+    """An assessment as it was assigned to one class; null or absent flags at the end: not said."""
 
     id: Id
     class_id: Id
-    title: str | None
-    type: str | None
-    grading_type: str | None
+    title: Text
+    type: Text
+    grading_type: Text
     points_possible: Number
     include_in_final_grade: bool | None
-    assigned_by: str | None
+    assigned_by: Text
     assigned_at: Instant
     due_at: Instant | None
     modified_at: Instant
+    sync: bool | None = None
+    course_published: bool | None = None
+    published: bool | None = None
+    whole_section: bool | None = None
+    due_uniform: bool | None = None
 
 
 class Score(msgspec.Struct):
@@ -51,11 +64,13 @@ class Score(msgspec.Struct):
     assessment_id: Id
     class_id: Id
     student_id: Id
-    status: str
+    status: Text
     points: Number
     submitted_at: Instant | None
     graded_at: Instant | None
     modified_at: Instant
+    late: bool | None = None
+    missing: bool | None = None
 
 
 class Class(msgspec.Struct):
@@ -63,7 +78,7 @@ class Class(msgspec.Struct):
 
     id: Id
     sis_id: str | None
-    title: str | None
+    title: Text
 
 
 class Student(msgspec.Struct):
@@ -88,29 +103,66 @@ class GroupMember(msgspec.Struct):
     left_at: Instant | None
 
 
-class Collection(msgspec.Struct, frozen=True):
-    """A collection of the feed: its name, the type of its records, the fields that identify one."""
+def under_own_names(
+    record: type[msgspec.Struct], names: Mapping[str, str], absent: Mapping[str, Any] | None = None
+) -> type[msgspec.Struct]:
+    """A record of the contract as a platform names its fields.
+
+    Args:
+        record: The record of the contract.
+        names: The platform's name of a field, by the contract's.
+        absent: What counts for fields that the platform does not have.
+    """
+    said = absent or {}
+    fields: list[tuple[str, Any, Any]] = []
+    for each in sorted(
+        msgspec.structs.fields(record), key=lambda each: not each.required or each.name in said
+    ):
+        default = said.get(each.name, each.default)
+        fields.append((each.name, each.type, msgspec.field(default=default)))
+    return msgspec.defstruct(record.__name__, fields, rename=dict(names))
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection of a feed.
+
+    Attributes:
+        name: What the feed calls it, in its addresses and as the name of its file.
+        frame: The canonical frame that it becomes.
+        record: The type of its records.
+        key: The contract's names of the fields that identify a record.
+    """
 
     name: str
+    frame: Frame
     record: type[msgspec.Struct]
     key: tuple[str, ...]
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The names of a record's fields, which are also the columns of the CSV form."""
-        return self.record.__struct_fields__
+    def own_names(self) -> dict[str, str]:
+        """The feed's name of each field, which is also its column in a CSV file, by the contract's."""
+        return {each.name: each.encode_name for each in msgspec.structs.fields(self.record)}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What counts for a field that may be left out, by the contract's names."""
+        return {each.name: each.default for each in msgspec.structs.fields(self.record) if not each.required}
 
 
-ASSESSMENT_COLLECTION: Final = Collection("assessments", Assessment, ("id", "class_id"))
-SCORE_COLLECTION: Final = Collection("scores", Score, ("assessment_id", "class_id", "student_id"))
-COLLECTIONS: Final = (
-    ASSESSMENT_COLLECTION,
-    SCORE_COLLECTION,
-    Collection("classes", Class, ("id",)),
-    Collection("students", Student, ("id",)),
-    Collection("staff", Staff, ("id",)),
-    Collection("group-members", GroupMember, ("staff_id", "joined_at")),
-)
+@dataclass(frozen=True)
+class Feed:
+    """A platform's feed: the contract under its own names.
+
+    Attributes:
+        base_path: Where it is served, unless the connection says `base_path`.
+        collections: What it holds; a canonical frame that none of them becomes is empty.
+        statuses: The contract's name of a score's status, by the feed's, where they differ.
+    """
+
+    base_path: str
+    collections: tuple[Collection, ...]
+    statuses: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Envelope(msgspec.Struct):
@@ -126,7 +178,7 @@ class Page(msgspec.Struct):
     Attributes:
         as_of: The feed's clock when the listing began, UTC.
         total: Live records of the whole collection.
-        items: The live records of this page, one column a field.
+        items: The live records of this page, one column a field, by the contract's names.
         deleted: The keys of records deleted since the time asked for.
         next: The cursor of the next page; None on the last.
     """
@@ -150,38 +202,68 @@ def read_page(collection: Collection, content: bytes, where: str) -> Page:
         ContractError: the page is not what the contract says; names the field, never its value.
     """
     try:
-        envelope = msgspec.json.decode(content, type=_Envelope)
         try:
-            # The common case: nothing deleted, the whole page is checked in one go.
-            msgspec.json.decode(envelope.items, type=list[collection.record])  # type: ignore[name-defined]
-            live, gone = msgspec.json.decode(envelope.items), []
-        except msgspec.ValidationError:
-            records = msgspec.json.decode(envelope.items, type=list[dict[str, object]])
-            gone = [record for record in records if record.get("deleted") is True]
-            if not gone:
-                raise
-            live = [record for record in records if record.get("deleted") is not True]
-            msgspec.convert(live, type=list[collection.record])  # type: ignore[name-defined]
-            _check_keys(gone, collection)
+            return _decoded(collection, content, where)
+        except (msgspec.DecodeError, UnicodeDecodeError):  # also what does not fit the contract
+            return _decoded(collection, as_strict_json(content), where)
     except msgspec.ValidationError as error:
         raise ContractError(
-            f"a record is not what the feed contract says: {_without_values(str(error))}",
+            f"a record is not what the feed contract says: {without_values(str(error))}",
             where=where,
             mend="Ask the vendor of the feed to mend the field; include/sandbox/README.md has the contract.",
         ) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise ContractError(
-            "the answer is " + ("a web page, not JSON" if _is_html(content) else "not JSON"),
+            "the answer is " + ("a web page, not JSON" if is_html(content) else "not JSON"),
             where=where,
             mend="Look at the connection's address; a login page here means that the token is not known.",
         ) from None
+
+
+def _decoded(collection: Collection, content: bytes, where: str) -> Page:
+    envelope = msgspec.json.decode(content, type=_Envelope)
+    records: type[list[msgspec.Struct]] = list[collection.record]  # type: ignore[name-defined]
+    gone: list[dict[str, Any]] = []
+    if b'"deleted"' in content:
+        both = msgspec.json.decode(envelope.items, type=list[dict[str, Any]])
+        gone = [record for record in both if record.get("deleted") is True]
+        live = msgspec.convert([record for record in both if record.get("deleted") is not True], type=records)
+    else:
+        live = msgspec.json.decode(envelope.items, type=records)
+    items = pd.DataFrame.from_records(
+        list(map(msgspec.structs.astuple, live)), columns=list(collection.own_names)
+    )
+    if len(content) > _USUAL_RECORD * (len(items) + 1):
+        items = _cut(items)
     return Page(
         as_of=_as_of(envelope.as_of, where),
         total=envelope.total,
-        items=pd.DataFrame.from_records(live, columns=list(collection.fields)),
-        deleted=pd.DataFrame.from_records(gone, columns=list(collection.key)),
+        items=items,
+        deleted=_keys(gone, collection),
         next=envelope.next,
     )
+
+
+def _cut(items: pd.DataFrame) -> pd.DataFrame:
+    """The records with their texts cut to what is ever looked at, so that nobody carries megabytes along."""
+    return items.map(lambda value: value[: LONGEST_TEXT + 1] if isinstance(value, str) else value)
+
+
+def as_strict_json(content: bytes) -> bytes:
+    """JSON as the standard has it, of what many libraries write: numbers that are none stand as text.
+
+    Half of a surrogate pair, which no text can hold, stands as its number.
+    """
+
+    def number(text: str) -> float | str:
+        value = float(text)
+        return value if math.isfinite(value) else text
+
+    def whole(text: str) -> int | float | str:
+        return int(text) if len(text) <= len(str(2**53)) else number(text)
+
+    records = json.loads(content, parse_constant=str, parse_float=number, parse_int=whole)
+    return json.dumps(records, ensure_ascii=False).encode("utf-8", "xmlcharrefreplace")
 
 
 def _as_of(text: str, where: str) -> datetime:
@@ -195,127 +277,18 @@ def _as_of(text: str, where: str) -> datetime:
         ) from None
 
 
-def _check_keys(gone: Sequence[dict[str, object]], collection: Collection) -> None:
-    keys = [{name: record.get(name) for name in collection.key} for record in gone]
+def _keys(gone: Sequence[dict[str, Any]], collection: Collection) -> pd.DataFrame:
+    own_names = collection.own_names
+    keys = [{name: record.get(own_names[name]) for name in collection.key} for record in gone]
     msgspec.convert(keys, type=list[dict[str, Id]])
+    return pd.DataFrame.from_records(keys, columns=list(collection.key))
 
 
-def _without_values(message: str) -> str:
+def without_values(message: str) -> str:
     """A validation message says the kind and the path of a field; what it quotes of the value goes."""
     return re.sub(r"'[^']*'(?! object)", "…", message)
 
 
-def _is_html(content: bytes) -> bool:
+def is_html(content: bytes) -> bool:
+    """Whether an answer is a web page, such as that of a login."""
     return content[:1000].lstrip().lower().startswith((b"<!doctype", b"<html", b"<"))
-
-
-# --- From the contract's records to the canonical frames ---
-
-
-def canonical(collection: str, items: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The canonical frame of a collection's checked records.
-
-    Args:
-        collection: The collection's name.
-        items: One column a field of the contract.
-        where: What to call the collection in an error.
-
-    Raises:
-        ContractError: an instant is not a real one, or a status is unknown.
-    """
-    match collection:
-        case "assessments":
-            return _assessments(items, where)
-        case "scores":
-            return _scores(items, where)
-        case "classes":
-            return _rename(items, CLASSES, {"id": "class_id", "sis_id": "sis_class_id"})
-        case "students":
-            return _rename(items, STUDENTS, {"id": "student_id", "sis_id": "sis_student_id"})
-        case "staff":
-            return _rename(items, STAFF, {"id": "staff_id", "sis_id": "sis_staff_id"})
-        case _:
-            stays = items.assign(
-                joined_at=_instant(items, "joined_at", where), left_at=_instant(items, "left_at", where)
-            )
-            return MEMBERSHIPS.conform(stays)
-
-
-def _rename(items: pd.DataFrame, frame: Frame, names: dict[str, str]) -> pd.DataFrame:
-    return frame.conform(items.rename(columns=names).fillna(""))
-
-
-def _assessments(items: pd.DataFrame, where: str) -> pd.DataFrame:
-    points, _ = _numbers(items["points_possible"])
-    return ASSESSMENTS.conform(
-        items.assign(
-            assessment_id=items["id"],
-            title=_title(items["title"]),
-            type=_text(items["type"]),
-            grading_type=_text(items["grading_type"]),
-            points_possible=points,
-            include_in_final_grade=items["include_in_final_grade"].eq(True),  # noqa: FBT003 - null is no
-            assigner_id=_text(items["assigned_by"]),
-            assigned_at=_instant(items, "assigned_at", where),
-            due_at=_instant(items, "due_at", where),
-            modified_at=_instant(items, "modified_at", where),
-        )
-    )
-
-
-def _scores(items: pd.DataFrame, where: str) -> pd.DataFrame:
-    unknown = ~items["status"].isin(STATUSES)
-    if unknown.any():
-        raise ContractError(
-            f"{int(unknown.sum())} records have a status that the feed contract does not know"
-            f" (the first is record {int(unknown.to_numpy().argmax()) + 1})",
-            where=f"{where}, field status",
-            mend=f"Ask the vendor of the feed to send one of: {', '.join(STATUSES)}.",
-        )
-    points, text = _numbers(items["points"])
-    graded = _instant(items, "graded_at", where)
-    return SCORES.conform(
-        items.assign(
-            points=points,
-            points_text=text,
-            scored_at=graded.fillna(_instant(items, "submitted_at", where)),
-            modified_at=_instant(items, "modified_at", where),
-        )
-    )
-
-
-def _title(column: pd.Series) -> pd.Series:
-    """Trimmed, with control characters read as spaces: no gradebook can show them, and PostgreSQL no NUL."""
-    return _text(column).str.replace(r"[\x00-\x1f\x7f]+", " ", regex=True).str.strip()
-
-
-def _text(column: pd.Series) -> pd.Series:
-    return column.astype("str").where(column.notna(), "")
-
-
-def _numbers(column: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Finite numbers (else null), and the text that stood where there was something else."""
-    if pd.api.types.is_numeric_dtype(column):
-        text = pd.Series(index=column.index, dtype="object")
-    else:  # pandas cannot tell text from numbers in a column that holds both without looking at each
-        text = column.where(column.map(lambda value: isinstance(value, str)).astype("bool"))
-    numbers = pd.to_numeric(column.mask(text.notna()), errors="coerce").astype("float64")
-    finite = numbers.where(numbers.abs() < float("inf"))
-    not_finite = numbers.notna() & finite.isna()
-    return finite, _text(text).mask(not_finite, "infinite")
-
-
-def _instant(items: pd.DataFrame, field: str, where: str) -> pd.Series:
-    column = items[field]
-    instants = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce").astype(
-        "datetime64[us, UTC]"
-    )
-    wrong = instants.isna() & column.notna()
-    if wrong.any():
-        raise ContractError(
-            f"{int(wrong.sum())} records have an instant that does not exist"
-            f" (the first is record {int(wrong.to_numpy().argmax()) + 1})",
-            where=f"{where}, field {field}",
-            mend="Ask the vendor of the feed to send ISO 8601 instants with their zone.",
-        )
-    return instants

@@ -1,4 +1,4 @@
-"""A feed over HTTP: the contract's collections, page by page.
+"""A feed over HTTP: its collections, page by page.
 
 Each page is kept as it comes, so that an extraction that was killed or lost its connection goes on where it
 stood. What was answered wrongly is not kept: the next try asks again.
@@ -28,15 +28,9 @@ from passback.errors import (
     UnavailableError,
 )
 from passback.frame_store import write_whole
-from passback.sources.contract import (
-    ASSESSMENT_COLLECTION,
-    COLLECTIONS,
-    SCORE_COLLECTION,
-    Collection,
-    Page,
-    canonical,
-    read_page,
-)
+from passback.records import ASSESSMENTS, SCORES, SOURCE_FRAMES
+from passback.sources.canonical import canonical
+from passback.sources.contract import Collection, Feed, Page, read_page
 from passback.sources.pulled import Pull
 
 if TYPE_CHECKING:
@@ -53,20 +47,25 @@ FIRST_WAIT: Final = 1.0  # seconds, doubled from try to try
 LONGEST_WAIT: Final = 60.0  # who asks for more is asked again by a later try of the task
 TIMEOUT: Final = aiohttp.ClientTimeout(total=120, sock_connect=10)
 PAGES_KEPT: Final = timedelta(hours=2)
-BASE_PATH: Final = "/feed/v1"
 # A record may be stamped before it can be seen: by a transaction still open, or another server's clock.
 OVERLAP: Final = timedelta(minutes=10)
 
 # Only these two grow with the district's work; the rest is small and always read whole.
-INCREMENTAL: Final = (ASSESSMENT_COLLECTION, SCORE_COLLECTION)
+INCREMENTAL: Final = (ASSESSMENTS, SCORES)
 
 
 async def read_feed(
-    endpoint: Endpoint, pages: ObjectStoragePath, *, since: datetime | None, say: Callable[[str], None]
+    feed: Feed,
+    endpoint: Endpoint,
+    pages: ObjectStoragePath,
+    *,
+    since: datetime | None,
+    say: Callable[[str], None],
 ) -> Pull:
     """Read every collection of a feed.
 
     Args:
+        feed: What the platform calls it all.
         endpoint: The feed's connection; its secret is the bearer token.
         pages: The folder in which pages are kept until the extraction is complete. After a fatal error it
             holds none: what a person has mended is asked for again.
@@ -82,58 +81,53 @@ async def read_feed(
         UnavailableError, BusyError: the feed does not answer, also after trying again; or it asks to come
             back later than an extraction waits.
     """
-    listings = _Listings(endpoint, pages / (f"{since:%Y%m%dT%H%M%SZ}" if since else "all"), since, say)
+    folder = pages / (f"{since:%Y%m%dT%H%M%SZ}" if since else "all")
+    listings = _Listings(feed, endpoint, folder, since, say)
+    frames = {frame.name: frame.empty() for frame in SOURCE_FRAMES}
+    deleted, totals = {}, {}
     try:
         read = await _read_all(listings)
-        frames = {
-            frame: canonical(
-                name,
-                pd.concat([page.items for page in read[name]], ignore_index=True),
-                f"{endpoint.connection}: {name}",
+        for collection, listing in read:
+            name = collection.frame.name
+            frames[name] = canonical(
+                collection,
+                pd.concat([page.items for page in listing], ignore_index=True),
+                f"{endpoint.connection}: {collection.name}",
+                statuses=feed.statuses,
+                say=say,
             )
-            for name, frame in FRAME_OF.items()
-        }
+            totals[name] = listing[0].total
+            if collection.frame in INCREMENTAL:
+                deleted[name] = _deleted(collection, listing)
     except FatalError:
-        for collection in COLLECTIONS:
+        for collection in feed.collections:
             listings.forget(collection)
         raise
     return Pull(
         frames=frames,
-        deleted={
-            "assessments": _keys(read["assessments"], {"id": "assessment_id"}),
-            "scores": _keys(read["scores"], {}),
-        },
-        totals={frame: read[name][0].total for name, frame in FRAME_OF.items()},
-        as_of=min(listing[0].as_of for listing in read.values()),
-        since=since,
+        deleted=deleted,
+        totals=totals,
+        as_of=min(listing[0].as_of for _, listing in read),
         requests=listings.requests,
+        changes=frozenset(frame.name for frame in INCREMENTAL if since is not None),
     )
 
 
-FRAME_OF: Final = {
-    "assessments": "assessments",
-    "scores": "scores",
-    "classes": "classes",
-    "students": "students",
-    "staff": "staff",
-    "group-members": "memberships",
-}
-
-
-async def _read_all(listings: _Listings) -> dict[str, list[Page]]:
+async def _read_all(listings: _Listings) -> list[tuple[Collection, list[Page]]]:
     """The pages of every collection; when one fails, the others are not read on."""
+    collections = listings.feed.collections
     async with _session(listings.endpoint) as session:
-        tasks = [asyncio.ensure_future(listings.read(session, collection)) for collection in COLLECTIONS]
+        tasks = [asyncio.ensure_future(listings.read(session, collection)) for collection in collections]
         try:
             read = await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    return dict(zip((collection.name for collection in COLLECTIONS), read, strict=True))
+    return list(zip(collections, read, strict=True))
 
 
-async def count_records(endpoint: Endpoint) -> dict[str, int]:
+async def count_records(feed: Feed, endpoint: Endpoint) -> dict[str, int]:
     """Ask a feed how much each collection holds, to see that address and token are right.
 
     Raises:
@@ -141,8 +135,8 @@ async def count_records(endpoint: Endpoint) -> dict[str, int]:
     """
     async with _session(endpoint) as session:
         totals = {}
-        for collection in COLLECTIONS:
-            url = f"{_address(endpoint)}/{collection.name}?limit=1"
+        for collection in feed.collections:
+            url = f"{_address(feed, endpoint)}/{collection.name}?limit=1"
             where = f"{endpoint.connection}: {collection.name}"
             content = await _get(session, url, endpoint, where, attempts=2)  # a person waits
             totals[collection.name] = read_page(collection, content, where).total
@@ -154,13 +148,14 @@ def _session(endpoint: Endpoint) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(headers=headers, timeout=TIMEOUT)
 
 
-def _address(endpoint: Endpoint) -> str:
-    base_path: str = endpoint.extra.get("base_path", BASE_PATH)
+def _address(feed: Feed, endpoint: Endpoint) -> str:
+    base_path: str = endpoint.extra.get("base_path", feed.base_path)
     return endpoint.base_url + base_path
 
 
-def _keys(pages: list[Page], names: dict[str, str]) -> pd.DataFrame:
-    return pd.concat([page.deleted for page in pages], ignore_index=True).rename(columns=names).astype("str")
+def _deleted(collection: Collection, pages: list[Page]) -> pd.DataFrame:
+    keys = pd.concat([page.deleted for page in pages], ignore_index=True).astype("str")
+    return keys.set_axis(list(collection.frame.key), axis="columns")
 
 
 class _Listings:
@@ -168,11 +163,13 @@ class _Listings:
 
     def __init__(
         self,
+        feed: Feed,
         endpoint: Endpoint,
         folder: ObjectStoragePath,
         since: datetime | None,
         say: Callable[[str], None],
     ) -> None:
+        self.feed = feed
         self.endpoint = endpoint
         self.folder = folder
         self.since = since
@@ -211,7 +208,7 @@ class _Listings:
             write_whole(self._file(collection, len(pages) + 1), content)
             pages.append(page)
             seen.add(page.next)
-            if collection is SCORE_COLLECTION:
+            if collection.frame is SCORES:
                 self.say(f"{sum(len(read.items) for read in pages):,} of {page.total:,} scores read")
         self._check_complete(collection, pages)
         return pages
@@ -227,7 +224,7 @@ class _Listings:
             )
 
     def _incremental(self, collection: Collection) -> bool:
-        return self.since is not None and collection in INCREMENTAL
+        return self.since is not None and collection.frame in INCREMENTAL
 
     def _url(self, collection: Collection, cursor: str | None) -> str:
         query: dict[str, str] = {"limit": str(PAGE_SIZE)}
@@ -235,7 +232,7 @@ class _Listings:
             query["modified_since"] = f"{self.since - OVERLAP:%Y-%m-%dT%H:%M:%S.%fZ}"
         if cursor is not None:
             query["cursor"] = cursor
-        return f"{_address(self.endpoint)}/{collection.name}?{urlencode(query)}"
+        return f"{_address(self.feed, self.endpoint)}/{collection.name}?{urlencode(query)}"
 
     def _file(self, collection: Collection, number: int) -> ObjectStoragePath:
         return self.folder / f"{collection.name}-{number:05}.json"

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Final
 
-from passback.sources.feed import count_records, read_feed
-from passback.sources.folder import read_folder
+from passback.records import ASSESSMENTS, CLASSES, MEMBERSHIPS, SCORES, STAFF, STUDENTS
+from passback.sources import handover
+from passback.sources.contract import (
+    Assessment,
+    Class,
+    Collection,
+    Feed,
+    GroupMember,
+    Score,
+    Staff,
+    Student,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+FEED: Final = Feed(
+    base_path="/feed/v1",
+    collections=(
+        Collection("assessments", ASSESSMENTS, Assessment, ("id", "class_id")),
+        Collection("scores", SCORES, Score, ("assessment_id", "class_id", "student_id")),
+        Collection("classes", CLASSES, Class, ("id",)),
+        Collection("students", STUDENTS, Student, ("id",)),
+        Collection("staff", STAFF, Staff, ("id",)),
+        Collection("group-members", MEMBERSHIPS, GroupMember, ("staff_id", "joined_at")),
+    ),
+)
 
-    from airflow.sdk import ObjectStoragePath
-
-    from passback.connections import Endpoint
-    from passback.sources.pulled import Pull
-
-
-async def pull(
-    endpoint: Endpoint, pages: ObjectStoragePath, *, since: datetime | None, say: Callable[[str], None]
-) -> Pull:
-    """Read what Otus holds of a district; files are complete, so `since` is for the HTTP form alone.
-
-    Raises:
-        PassbackError: as `read_feed` and `read_folder`.
-    """
-    if endpoint.base_url.startswith(("http://", "https://")):
-        return await read_feed(endpoint, pages, since=since, say=say)
-    return read_folder(endpoint, say=say)
-
-
-async def count(endpoint: Endpoint) -> dict[str, int]:
-    """How much Otus holds, by collection: the connection check.
-
-    Raises:
-        PassbackError: as `count_records` and `read_folder`.
-    """
-    if endpoint.base_url.startswith(("http://", "https://")):
-        return await count_records(endpoint)
-    return dict(read_folder(endpoint, say=lambda _: None).totals)
+pull = partial(handover.pull, FEED)
+count = partial(handover.count, FEED)

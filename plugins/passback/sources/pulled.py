@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,18 +17,17 @@ class Pull:
     """What was read from a source.
 
     Attributes:
-        frames: The canonical frames by name (`records.SOURCE_FRAMES`); of assessments and scores only what
-            changed when `since` was given.
+        frames: The canonical frames by name (`records.SOURCE_FRAMES`).
         deleted: Keys of deleted records by frame name, in the canonical columns.
-        totals: Live records in the source by frame name, changed or not.
+        totals: Live records in the source by frame name, changed or not, as far as the source counts them.
         as_of: The source's clock (UTC) when the reading began; asking since then shows what changes later.
-        since: The time from which every change was asked for; None when everything was.
         requests: HTTP requests sent.
+        changes: Names of the frames that hold only what changed; the others hold everything.
     """
 
     frames: Mapping[str, pd.DataFrame]
     deleted: Mapping[str, pd.DataFrame]
     totals: Mapping[str, int]
     as_of: datetime
-    since: datetime | None
     requests: int
+    changes: frozenset[str] = field(default=frozenset())

@@ -19,8 +19,9 @@ RESULT_KEY: Final = ["line_item_id", "sis_student_id"]
 # A category that a teacher changed in the SIS stays as the teacher set it (RULES section 4): not compared.
 LINE_ITEM_VALUES: Final = ("title", "assign_date", "due_date", "points_possible")
 RESULT_VALUES: Final = ("score", "score_status", "score_date")
+MARK: Final = "mark"  # compared where marks are sent; elsewhere what the SIS says is its own
 
-_IN_SIS: Final = ("accepted", "confirmed")
+IN_SIS: Final = ("accepted", "confirmed")
 
 # What the ledger's state of a written row makes of it.
 _OUTCOME_OF_STATE: Final = {
@@ -66,6 +67,7 @@ def outcomes(
     *,
     run_id: int,
     preview: bool,
+    cancelled: bool = False,
 ) -> pd.DataFrame:
     """The one outcome of every extracted score.
 
@@ -76,6 +78,7 @@ def outcomes(
         known_results: The ledger's results after the load.
         run_id: The ledger's id of this run.
         preview: Nothing was to be written.
+        cancelled: A person stopped the run, because it would have changed too much.
 
     Returns:
         The verdicts' columns with the final outcome and codes.
@@ -100,7 +103,8 @@ def outcomes(
     final = _decide(final, passed & ~planned, Outcome.UNCHANGED, "")
     if preview:
         return _decide(final, passed & planned, Outcome.CANCELLED, "run.preview")
-    final = _decide(final, passed & planned, Outcome.CANCELLED, "run.stopped")
+    unsent = "run.cancelled" if cancelled else "run.stopped"
+    final = _decide(final, passed & planned, Outcome.CANCELLED, unsent)
     for state, (outcome, code) in _OUTCOME_OF_STATE.items():
         final = _decide(final, passed & rows["state"].eq(state), outcome, code)
         if outcome is not Outcome.SENT:
@@ -108,7 +112,7 @@ def outcomes(
             item_code = "sis.line_item_refused" if state == "refused" else code
             final = _decide(final, passed & rows["line_item_state"].eq(state), outcome, item_code)
     stopped = passed & item_planned & rows["line_item_state"].eq("")
-    return _decide(final, stopped, Outcome.CANCELLED, "run.stopped")
+    return _decide(final, stopped, Outcome.CANCELLED, unsent)
 
 
 def _with_state(plan: pd.DataFrame, known: pd.DataFrame, key: list[str], run_id: int) -> pd.DataFrame:
@@ -201,13 +205,13 @@ def left_behind(
     Returns:
         kind (deleted_in_source or removed_in_source), class_id, title (the SIS's), scores.
     """
-    items = known_line_items[known_line_items["state"].isin(_IN_SIS) & known_line_items["due_date"].ge(since)]
+    items = known_line_items[known_line_items["state"].isin(IN_SIS) & known_line_items["due_date"].ge(since)]
     items = items[["line_item_id", "class_id", "title"]].assign(
         kind=items["line_item_id"]
         .isin(list(alive))
         .map({True: "removed_in_source", False: "deleted_in_source"})
     )
-    held = known_results[known_results["state"].isin(_IN_SIS)]
+    held = known_results[known_results["state"].isin(IN_SIS)]
     rows = held[["line_item_id", "assessment_id", "class_id", "student_id", "score_status"]].merge(
         items[["line_item_id", "kind"]], on="line_item_id"
     )

@@ -9,17 +9,16 @@ import pandas as pd
 
 from passback.errors import SourceShrunkError
 from passback.records import ASSESSMENTS, SCORES
+from passback.rules.lookup import positions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from passback.records import Frame
     from passback.sources.pulled import Pull
 
 # A source that suddenly holds less than this share of what it held is broken, not quiet (RULES section 5).
 LEAST_SHARE: Final = 0.5
-# Nobody need be in the passback teacher group; everything else is there in any district that uses its source.
-MUST_HOLD: Final = ("assessments", "scores", "classes", "students", "staff")
 
 
 @dataclass(frozen=True)
@@ -40,20 +39,27 @@ class Scope:
 
 
 def check_not_shrunk(
-    totals: Mapping[str, int], last: Mapping[str, int], *, where: str, confirmed: bool
+    totals: Mapping[str, int],
+    last: Mapping[str, int],
+    *,
+    must_hold: Iterable[str],
+    where: str,
+    confirmed: bool,
 ) -> None:
     """Refuse a source that answers with nothing, or with far less than last time.
 
     Args:
-        totals: Live records in the source by frame name.
+        totals: Live records in the source by frame name, as far as it counts them.
         last: The same of the last extraction, as far as it is known.
+        must_hold: The frames that are never empty in a district that uses this source.
         where: The source's connection.
         confirmed: A person ordered a full run: less than last time is believed, nothing at all is not.
 
     Raises:
         SourceShrunkError: the source is empty or has shrunk.
     """
-    empty = [name for name in MUST_HOLD if totals[name] == 0]
+    counted = [name for name in must_hold if name in totals]
+    empty = [name for name in counted if totals[name] == 0]
     if empty:
         raise SourceShrunkError(
             f"the source holds no {', no '.join(empty)}",
@@ -61,7 +67,7 @@ def check_not_shrunk(
             mend="See whether the source's export ran and the connection's account may see the district;"
             " nothing was sent, and the next good run makes up for it.",
         )
-    for name in MUST_HOLD:
+    for name in counted:
         before = last.get(name, 0)
         if not confirmed and totals[name] < before * LEAST_SHARE:
             raise SourceShrunkError(
@@ -76,7 +82,7 @@ def merge(pull: Pull, snapshot: Mapping[str, pd.DataFrame] | None) -> dict[str, 
     """Everything the source holds now: the last snapshot with what changed since.
 
     Args:
-        pull: What was read; if it was read whole, the snapshot is not looked at.
+        pull: What was read; the snapshot is looked at only for the frames of which it holds changes.
         snapshot: The frames of the last extraction.
 
     Returns:
@@ -84,15 +90,22 @@ def merge(pull: Pull, snapshot: Mapping[str, pd.DataFrame] | None) -> dict[str, 
         None when the snapshot and the changes do not add up to the totals: then everything must be read.
     """
     frames = dict(pull.frames)
-    if pull.since is not None:
-        if snapshot is None:
-            return None
+    if not pull.changes:
+        return frames
+    if snapshot is None:
+        return None
+    if ASSESSMENTS.name in pull.changes:
         # What the source lists as deleted and as live at once was created again: live wins.
         gone = _without(pull.deleted["assessments"], frames["assessments"][list(ASSESSMENTS.key)])
         frames["assessments"] = _apply(ASSESSMENTS, snapshot, frames, [gone])
         frames["scores"] = _apply(SCORES, snapshot, frames, [gone, pull.deleted["scores"]])
-        if any(len(frames[name]) != pull.totals[name] for name in ("assessments", "scores")):
-            return None
+    else:
+        replaced = [pull.deleted[SCORES.name]] if SCORES.name in pull.deleted else []
+        scores = _apply(SCORES, snapshot, frames, replaced)
+        there = positions(scores, frames["assessments"][list(ASSESSMENTS.key)]) >= 0
+        frames["scores"] = scores[there].reset_index(drop=True)  # a deleted assessment takes its scores along
+    if any(len(frames[name]) != pull.totals[name] for name in pull.changes if name in pull.totals):
+        return None
     return frames
 
 

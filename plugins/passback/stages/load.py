@@ -7,6 +7,7 @@ rows are under way. Ids are derived and writes are PUT: whatever kills this, run
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from passback import ledger
-from passback.oneroster import Answer, Decision, result_id, v1p1
+from passback.errors import ConfigurationError
+from passback.oneroster import Answer, Decision, result_id, v1p1, v1p2
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT
 
 if TYPE_CHECKING:
@@ -25,15 +27,21 @@ if TYPE_CHECKING:
 
     from passback.oneroster import Client
     from passback.oneroster.client import Kind
+    from passback.oneroster.v1p1 import LineItemValues, ResultValues
     from passback.records import Frame
+    from passback.sis import SisProfile
+    from passback.sis.profile import LateAndMissing
 
     Key = tuple[str, ...]
+    Body = dict[str, Any] | Answer  # what goes out, or why nothing can
     Writer = Callable[[pd.DataFrame], Awaitable[None]]
 
 _BATCH: Final = 500  # rows whose intent is committed at once
 _EVERY: Final = 2.0  # seconds after which answers are written and progress is told at the latest
 _HELD: Final = ("accepted", "confirmed")
 _STATES: Final = {Decision.VERIFY: "accepted", Decision.REFUSE_ROW: "refused"}
+_COMMENTS: Final = {"late": "Late", "missing": "Missing"}
+_NO_SCHOOL: Final = Answer(Decision.REFUSE_ROW, 0, "not sent: the SIS names no school for this class")
 _FRAME_OF: Final[dict[Kind, Frame]] = {"lineItem": LINE_ITEM_PLAN, "result": RESULT_PLAN}
 _KEY_OF: Final[dict[Kind, Callable[[Any], Key]]] = {
     "lineItem": lambda row: (row.line_item_id,),
@@ -75,6 +83,8 @@ async def load(
     known_line_items: pd.DataFrame,
     known_results: pd.DataFrame,
     kept_categories: Mapping[str, str],
+    schools: Mapping[str, str],
+    late_and_missing: LateAndMissing,
     clock: Callable[[], datetime],
     progress: Callable[[LoadCounts], None],
 ) -> LoadCounts:
@@ -91,12 +101,14 @@ async def load(
         known_results: The ledger's results before the load.
         kept_categories: By line item id, the category that a teacher gave it in the SIS: it goes out instead
             of the planned one.
+        schools: The school of every class, both by the SIS's ids: OneRoster 1.2 wants it in a line item.
+        late_and_missing: How the marks of the results go out.
         clock: The time now, with its zone.
         progress: Told how far the load is about every two seconds, and at the end.
 
     Raises:
         CredentialError: the SIS no longer accepts the credential.
-        ConfigurationError: the SIS's address is wrong.
+        ConfigurationError: the SIS's address is wrong, or marks are to go out in a way it does not have.
         UnavailableError: the SIS is down.
         BusyError: the SIS asked to come back later than a load can wait.
         PermissionRefusedError: the token endpoint does not grant what is needed.
@@ -111,31 +123,48 @@ async def load(
     def counts() -> LoadCounts:
         return LoadCounts(**tally, requests=sis.requests - requests_before)
 
-    def line_item_body(row: Any) -> dict[str, Any]:
-        return v1p1.line_item(
-            sourced_id=row.line_item_id,
-            sis_class_id=row.sis_class_id,
-            title=row.title,
-            category_id=kept_categories.get(row.line_item_id, row.category_id),
-            period_id=row.period_id,
-            assign_date=row.assign_date,
-            due_date=row.due_date,
-            points_possible=row.points_possible,
-            modified=clock(),
-            base_url=sis.base_url,
+    comments = _comments(sis.profile) if late_and_missing == "comment" else {}
+    flags = late_and_missing == "flags"
+    if flags and sis.version == "1.1":
+        raise ConfigurationError(
+            f"{sis.profile.title} speaks OneRoster 1.1, which has no fields for late and missing.",
+            where=f"{district}, sis.late_and_missing",
+            mend="Set it to comment or none, or leave it out.",
         )
 
-    def result_body(row: Any) -> dict[str, Any]:
-        return v1p1.result(
-            sourced_id=result_id(row.line_item_id, row.sis_student_id),
-            line_item_id=row.line_item_id,
-            sis_student_id=row.sis_student_id,
-            score=row.score,
-            score_status=row.score_status,
-            score_date=row.score_date,
-            modified=clock(),
-            base_url=sis.base_url,
-        )
+    def line_item_body(row: Any) -> Body:
+        values: LineItemValues = {
+            "sourced_id": row.line_item_id,
+            "sis_class_id": row.sis_class_id,
+            "title": row.title,
+            "category_id": kept_categories.get(row.line_item_id, row.category_id),
+            "period_id": row.period_id,
+            "assign_date": row.assign_date,
+            "due_date": row.due_date,
+            "points_possible": row.points_possible,
+            "modified": clock(),
+            "services": sis.services,
+        }
+        if sis.version == "1.1":
+            return v1p1.line_item(**values)
+        school_id = schools.get(row.sis_class_id, "")
+        return v1p2.line_item(school_id=school_id, **values) if school_id else _NO_SCHOOL
+
+    def result_body(row: Any) -> Body:
+        values: ResultValues = {
+            "sourced_id": result_id(row.line_item_id, row.sis_student_id),
+            "line_item_id": row.line_item_id,
+            "sis_student_id": row.sis_student_id,
+            "score": None if math.isnan(row.score) else row.score,
+            "score_status": row.score_status,
+            "score_date": row.score_date,
+            "comment": comments.get(row.mark, ""),
+            "modified": clock(),
+            "services": sis.services,
+        }
+        if sis.version == "1.1":
+            return v1p1.result(**values)
+        return v1p2.result(mark=row.mark if flags else "", **values)
 
     # One thread: the ledger's connection is never used by two at a time, even when a load is cancelled.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger") as ledger_thread:
@@ -172,8 +201,14 @@ def _not_yet_held(plan: pd.DataFrame, known: pd.DataFrame, frame: Frame, run_id:
     both = plan.merge(ours[[*key, *values, "state"]], on=key, how="left", suffixes=("", "_held"))
     held = both["state"].notna()
     for name in values:
-        held &= both[name].eq(both[f"{name}_held"])
+        held &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
     return plan[~held.to_numpy()]
+
+
+def _comments(profile: SisProfile) -> dict[str, str]:
+    """The comment that stands for each mark, where the SIS takes one of that length."""
+    longest = profile.comment_limit or math.inf  # 0: not known
+    return {mark: comment for mark, comment in _COMMENTS.items() if len(comment) <= longest}
 
 
 @dataclass(frozen=True)
@@ -203,7 +238,7 @@ class _Delivery:
         sis: The SIS.
         kind: What the rows are.
         plan: The rows.
-        body: A row as the SIS takes it.
+        body: A row as the SIS takes it, or the answer to one that it cannot take.
         intend: Notes, before they are sent, that rows will be.
         answer: Notes what became of them.
         clock: The time now.
@@ -214,7 +249,7 @@ class _Delivery:
     sis: Client
     kind: Kind
     plan: pd.DataFrame
-    body: Callable[[Any], dict[str, Any]]
+    body: Callable[[Any], Body]
     intend: Writer
     answer: Writer
     clock: Callable[[], datetime]
@@ -254,7 +289,11 @@ class _Delivery:
         while True:
             row = await self._rows.get()
             content = self.body(row)
-            reply = await self.sis.put(self.kind, content["sourcedId"], content)
+            reply = (
+                content
+                if isinstance(content, Answer)
+                else await self.sis.put(self.kind, content["sourcedId"], content)
+            )
             self._answers.append((key_of(row), reply, self.clock()))
             self.tally[_counted_as(self.kind, reply)] += 1
             if reply.decision is not Decision.VERIFY:

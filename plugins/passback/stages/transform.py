@@ -23,10 +23,10 @@ _LINE_ITEM_VALUES: Final = {  # and what a person calls them
     "due_date": "due",
     "points_possible": "points possible",
 }
-_RESULT_VALUES: Final = {"score": "score", "score_status": "status", "score_date": "date"}
+_RESULT_VALUES: Final = {"score": "score", "score_status": "status", "score_date": "date", "mark": "mark"}
 # The date goes out with a score but sends none: seed 001 sends again what has another score, and the
 # date of a 0 for missing work moves with the due date.
-_RESULT_CHANGES: Final = ("score", "score_status")
+_RESULT_CHANGES: Final = ("score", "score_status", "mark")
 # Only what was read back is known to be held: 2xx is not proof. Anything else is sent again, which a PUT
 # makes harmless.
 _HELD: Final = "confirmed"

@@ -15,12 +15,14 @@ import pandas as pd
 from passback.records import (
     ASSESSMENT_VERDICTS,
     ASSESSMENTS,
+    MARKS,
     PASSING_LINE_ITEMS,
     PASSING_RESULTS,
     SCORE_VERDICTS,
     SCORES,
 )
-from passback.rules.columns import assessment_columns, local_dates, positions, score_columns
+from passback.rules.columns import assessment_columns, local_dates, score_columns
+from passback.rules.lookup import positions
 from passback.rules.suites import settings
 from passback.rules.verdicts import PASSED, judge
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from passback.sis import SisProfile
 
 GRADED_STATUS: Final = "fully graded"
+EXCUSED_STATUS: Final = "exempt"
+_IN_SIS: Final = ("intended", "accepted", "confirmed", "not_stored")  # it was sent, whatever came of it
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,16 @@ class Verdicts:
         scores: `records.SCORE_VERDICTS`, one row a row of the source: differing copies of a record keep
             several, all refused, so that counts add up.
         line_items: `records.PASSING_LINE_ITEMS`: what the SIS should hold of every assessment that passed.
-        results: `records.PASSING_RESULTS`: what it should hold of every score that passed.
+        results: `records.PASSING_RESULTS`: what it should hold of every score that passed, left out what it
+            holds and what changed too long ago to be sent again.
+        marks_left_out: How many scores go out without their mark (late, missing), because the SIS holds none.
     """
 
     assessments: pd.DataFrame
     scores: pd.DataFrame
     line_items: pd.DataFrame
     results: pd.DataFrame
+    marks_left_out: Mapping[str, int]
 
 
 def parameters_of(district: District, suites: Suites) -> dict[str, Any]:
@@ -70,7 +77,9 @@ def validate(
     suites: Suites,
     profile: SisProfile,
     known_line_items: pd.DataFrame,
+    known_results: pd.DataFrame,
     now: datetime,
+    everything: bool,
 ) -> Verdicts:
     """Judge what a source yielded by the rules of a SIS.
 
@@ -79,16 +88,24 @@ def validate(
         facts: What the SIS says of itself by name, as `records.SIS_FRAMES`.
         district: Its time zone, effective date, categories, settings and source.
         suites: The rules of its SIS.
-        profile: Its SIS; names the status under which a 0 goes out.
+        profile: Its SIS: what it can hold, and how.
         known_line_items: The ledger's line items: what of the SIS's is ours.
+        known_results: The ledger's results: what was sent before.
         now: The instant to judge at (UTC).
+        everything: However long ago a grade changed, it counts (mode full).
 
     Raises:
         ConfigurationError: a setting or a suite is wrong.
     """
     parameters = parameters_of(district, suites)
     assessments = judge_assessments(
-        source, facts, district=district, suites=suites, known_line_items=known_line_items, now=now
+        source,
+        facts,
+        district=district,
+        suites=suites,
+        profile=profile,
+        known_line_items=known_line_items,
+        now=now,
     )
     scores = source[SCORES.name].reset_index(drop=True)
     verdict_of_its_own = _shared_verdicts(scores, assessments, suites)
@@ -101,16 +118,24 @@ def validate(
         source,
         facts,
         today=local_dates(pd.Series([now], dtype="datetime64[us, UTC]"), district.timezone)[0],
+        zone=district.timezone,
         past_due_zero=bool(parameters.get("past_due_zero", False)),
+        sent_before=_is_among(judged, known_results[known_results["state"].isin(_IN_SIS)]) | everything,
     )
     own = judge(columns, suites.scores, parameters)
     verdicts = pd.concat([verdict_of_its_own.drop(index=own.index), own]).sort_index()
     sent = own["outcome"].eq(PASSED)
+    if not everything and (days := parameters.get("change_window_days")) is not None:
+        confirmed = known_results[known_results["state"].eq("confirmed")]
+        sent &= ~(columns["grade_age_days"].gt(days) & _is_among(judged, confirmed))
+    marks = district.sis.late_and_missing or profile.late_and_missing
+    line_items = passing.assign(due_date=passing["due_date"].fillna(passing["assign_date"]))
     return Verdicts(
         assessments=ASSESSMENT_VERDICTS.conform(assessments),
         scores=SCORE_VERDICTS.conform(scores.join(verdicts)),
-        line_items=PASSING_LINE_ITEMS.conform(passing),
-        results=_results(judged[sent], columns[sent], district.timezone, profile.zero_status),
+        line_items=PASSING_LINE_ITEMS.conform(line_items),
+        results=_results(judged[sent], columns[sent], district.timezone, profile, marks=marks != "none"),
+        marks_left_out=_count_marks(judged[sent], columns[sent]) if marks == "none" else {},
     )
 
 
@@ -120,6 +145,7 @@ def judge_assessments(
     *,
     district: District,
     suites: Suites,
+    profile: SisProfile,
     known_line_items: pd.DataFrame,
     now: datetime,
 ) -> pd.DataFrame:
@@ -134,11 +160,9 @@ def judge_assessments(
     columns = assessment_columns(
         source,
         facts,
-        zone=district.timezone,
-        effective_date=district.effective_date,
-        categories=district.categories,
+        district=district,
+        profile=profile,
         known_line_items=known_line_items,
-        source_system=district.source.system,
         now=now,
     )
     return columns.join(judge(columns, suites.assessments, parameters_of(district, suites)))
@@ -161,14 +185,37 @@ def _shared_verdicts(scores: pd.DataFrame, assessments: pd.DataFrame, suites: Su
     return shared
 
 
-def _results(scores: pd.DataFrame, columns: pd.DataFrame, zone: str, zero_status: str) -> pd.DataFrame:
-    """What the SIS should hold of scores that passed."""
+def _is_among(scores: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+    """Whether each score is one of those that the ledger knows."""
+    place = positions(scores, known[list(SCORES.key)].reset_index(drop=True))
+    return pd.Series(place >= 0, index=scores.index)
+
+
+def _count_marks(scores: pd.DataFrame, columns: pd.DataFrame) -> dict[str, int]:
+    """Marks of scores that go out as graded: the status of the others says enough."""
+    counts = scores.loc[columns["standing"].eq("graded"), "mark"].value_counts()
+    return {mark: int(counts[mark]) for mark in MARKS if mark in counts}
+
+
+def _results(
+    scores: pd.DataFrame, columns: pd.DataFrame, zone: str, profile: SisProfile, *, marks: bool
+) -> pd.DataFrame:
+    """What the SIS should hold of scores that passed.
+
+    Excused is never a plain 0: it goes out as exempt, with the 0 that OneRoster 1.1 wants in every result.
+    """
     zero = columns["standing"].eq("missing")
+    excused = columns["standing"].eq("excused")
     scored_on = local_dates(scores["scored_at"].fillna(scores["modified_at"]), zone)
+    points = columns["points"].mask(zero, 0.0)
+    if profile.oneroster == "1.1":
+        points = points.mask(excused & points.isna(), 0.0)
+    status = np.where(zero, profile.zero_status, np.where(excused, EXCUSED_STATUS, GRADED_STATUS))
     results = columns[["assessment_id", "class_id", "sis_class_id", "sis_student_id"]].assign(
         student_id=scores["student_id"],
-        score=columns["points"].mask(zero, 0.0),
-        score_status=np.where(zero, zero_status, GRADED_STATUS),
+        score=points,
+        score_status=status,
         score_date=scored_on.mask(zero, columns["due_date"]),
+        mark=scores["mark"].mask(zero, "missing").mask(excused, "") if marks else "",
     )
     return PASSING_RESULTS.conform(results)

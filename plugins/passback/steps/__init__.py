@@ -1,4 +1,4 @@
-"""The five steps of a run, each with its reading and writing; Airflow's tasks and `passback run` share them.
+"""The steps of a run, each with its reading and writing; Airflow's tasks and `passback run` share them.
 
 Every step may be killed anywhere and run again, alone, any number of times, with the same end state.
 """
@@ -26,6 +26,7 @@ _MODULES: Final = {
     "extract-scores": "extract",
     "validate": "validate",
     "transform-to-oneroster": "transform",
+    "approve-changes": "approve",
     "load-to-sis": "load",
     "audit": "audit",
 }

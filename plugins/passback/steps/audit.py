@@ -10,13 +10,14 @@ import pandas as pd
 from passback import ledger
 from passback.errors import CountsError
 from passback.frame_store import read_frame
-from passback.oneroster import v1p1
+from passback.oneroster import held_results
 from passback.oneroster.facts import read_line_items
 from passback.records import SCORE_VERDICTS
 from passback.report.summary import write_report
 from passback.stages.audit import (
     LINE_ITEM_KEY,
     LINE_ITEM_VALUES,
+    MARK,
     RESULT_KEY,
     RESULT_VALUES,
     compare,
@@ -24,6 +25,7 @@ from passback.stages.audit import (
     count_reasons,
     outcomes,
 )
+from passback.steps.decision import is_cancelled, keep_lost
 from passback.steps.prune import prune
 from passback.steps.report import run_report
 
@@ -54,6 +56,7 @@ def step(work: Work) -> dict[str, int | str]:
 
 def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
     verdicts = read_frame(work.folder / "validate", SCORE_VERDICTS)
+    cancelled = is_cancelled(work)
     final = outcomes(
         verdicts,
         plan,
@@ -61,6 +64,7 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
         work.known_results(),
         run_id=work.run_id,
         preview=work.night.preview,
+        cancelled=cancelled,
     )
     counts, reasons = count_outcomes(final), count_reasons(final)
     extracted = len(verdicts)
@@ -74,6 +78,8 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
     ended_at = work.clock()
     if not work.night.preview:
         ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, final)
+        if not cancelled:  # what nobody let pass is asked about again
+            keep_lost(work)
     report = run_report(
         work, plan, final, counts=counts, reasons=reasons, requests=requests, ended_at=ended_at
     )
@@ -108,7 +114,9 @@ async def _read_back(work: Work, plan: Plan) -> int:
         if len(results):
             work.say(f"reading back {len(results):,} results")
             held = await _held_results(sis, results)
-            states = _settled(results, held, RESULT_KEY, RESULT_VALUES)
+            marks = work.night.district.sis.late_and_missing or work.profile.late_and_missing
+            values = RESULT_VALUES if marks == "none" else (*RESULT_VALUES, MARK)
+            states = _settled(results, held, RESULT_KEY, values)
             ledger.settle_results(work.writable, district, work.run_id, states)
         return sis.requests
 
@@ -143,4 +151,4 @@ async def _held_results(sis: Client, results: pd.DataFrame) -> pd.DataFrame:
 
 async def _results_of(sis: Client, sis_class_id: str, line_item_id: str) -> pd.DataFrame:
     # Made a frame at once: the records of one line item at a time, not of all, stand in memory as JSON.
-    return v1p1.held_results(await sis.results_of_line_item(sis_class_id, line_item_id))
+    return held_results(await sis.results_of_line_item(sis_class_id, line_item_id))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from passback import connections, ledger, sources
 from passback.errors import ContractError, RetriableError
 from passback.frame_store import open_folder, read_frame, read_json, write_frame
-from passback.records import SOURCE_FRAMES
-from passback.stages.extract import MUST_HOLD, check_not_shrunk, merge, merge_copies
+from passback.records import ASSESSMENTS, SOURCE_FRAMES
+from passback.stages.extract import check_not_shrunk, merge, merge_copies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     import pandas as pd
 
+    from passback.sources.profile import SourceProfile
     from passback.sources.pulled import Pull
     from passback.steps.work import Work
 
@@ -30,7 +31,7 @@ def step(work: Work) -> dict[str, int | str]:
     night = work.night
     now = work.clock()
     try:
-        pull, frames = _read(work)
+        pull, frames, compared = _read(work)
     except RetriableError:
         raise  # the next try goes on from the pages that this one kept
     except Exception:
@@ -39,7 +40,7 @@ def step(work: Work) -> dict[str, int | str]:
     for frame in SOURCE_FRAMES:
         write_frame(work.folder / "extract", frame.name, frames[frame.name])
     held = {name: len(data) for name, data in frames.items()}
-    work.note("extract", now=now.isoformat(), **held)
+    work.note("extract", now=now.isoformat(), compared=compared.isoformat(), **held)
     if not night.preview:
         ledger.keep_extract(
             work.writable,
@@ -54,43 +55,66 @@ def step(work: Work) -> dict[str, int | str]:
     return {**counts, "requests": pull.requests, "folder": str(work.folder)}
 
 
-def _read(work: Work) -> tuple[Pull, dict[str, pd.DataFrame]]:
-    """What was read from the source, and everything that it holds by that."""
+def _read(work: Work) -> tuple[Pull, dict[str, pd.DataFrame], datetime]:
+    """What was read from the source, everything that it holds by that, and when all of it was read last."""
     last = ledger.last_extract(work.connection, work.night.district.district) if work.connection else None
-    before = _last_counts(last)
-    snapshot = _snapshot(last) if work.night.mode != "full" else None
-    pull = _pull(work, last["watermark"] if last and snapshot else None, before)
+    noted = _noted(last)
+    snapshot = _snapshot(last) if work.night.mode != "full" and not _is_due(noted, work) else None
+    now = work.clock()
+    pull = _pull(work, last["watermark"] if last and snapshot else None, snapshot, noted)
     frames = merge(pull, snapshot)
     if frames is None:
         work.say("what changed does not add up with the last extraction: reading everything")
-        pull = _pull(work, None, before)
+        pull = _pull(work, None, None, noted)
         frames = merge(pull, None)
     assert frames is not None  # noqa: S101 - a whole pull always merges
-    return pull, frames
+    return (
+        pull,
+        frames,
+        datetime.fromisoformat(noted.get("compared", now.isoformat())) if pull.changes else now,
+    )
 
 
-def _pull(work: Work, since: datetime | None, before: Mapping[str, int]) -> Pull:
-    source = work.night.district.source
+def _is_due(noted: Mapping[str, Any], work: Work) -> bool:
+    """Whether everything is read, because what changed would not show everything (see `SourceProfile`)."""
+    every = _source(work).compare_every
+    if every is None:
+        return False
+    return "compared" not in noted or work.clock() - datetime.fromisoformat(noted["compared"]) >= every
+
+
+def _pull(
+    work: Work, since: datetime | None, snapshot: Mapping[str, pd.DataFrame] | None, noted: Mapping[str, Any]
+) -> Pull:
+    source = _source(work)
+    connection = work.night.district.source.connection
+    known = snapshot["assessments"] if since and snapshot else ASSESSMENTS.empty()
     pull = asyncio.run(
         sources.pull(
-            source.system,
-            connections.endpoint(source.connection),
+            source,
+            connections.endpoint(connection),
             work.folder / "pages",
             since=since,
+            known=known[list(ASSESSMENTS.key)],
             say=work.say,
         )
     )
-    check_not_shrunk(pull.totals, before, where=source.connection, confirmed=work.night.mode == "full")
+    last = {name: noted[name] for name in source.must_hold if name in noted}
+    confirmed = work.night.mode == "full"
+    check_not_shrunk(pull.totals, last, must_hold=source.must_hold, where=connection, confirmed=confirmed)
     return pull
 
 
-def _last_counts(last: Mapping[str, Any] | None) -> dict[str, int]:
-    """How much the source held at the last extraction, by frame name, as far as it is known."""
+def _source(work: Work) -> SourceProfile:
+    return sources.SOURCES[work.night.district.source.system]
+
+
+def _noted(last: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the last extraction noted: how much the source held, by frame name, and when it was read whole."""
     if last is None:
         return {}
     noted = read_json(open_folder(last["snapshot"]).parent, "extract") or {}
-    known = {**noted, **last}
-    return {name: known[name] for name in MUST_HOLD if name in known}
+    return {**noted, "assessments": last["assessments"], "scores": last["scores"]}
 
 
 def _snapshot(last: Mapping[str, Any] | None) -> dict[str, pd.DataFrame] | None:

@@ -6,8 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from passback import ledger
+from passback.frame_store import read_frame
 from passback.oneroster.facts import read_line_items
+from passback.records import SIS_CLASSES
 from passback.stages.load import load
+from passback.steps.decision import is_cancelled
 from passback.steps.work import refuse_if_superseded
 
 if TYPE_CHECKING:
@@ -27,6 +30,10 @@ def step(work: Work) -> dict[str, int | str]:
     """
     if work.night.preview:
         work.say("preview: nothing is written")
+        return {"line_items": 0, "results": 0}
+    if is_cancelled(work):
+        work.note("load", requests=0)
+        work.say("cancelled: nothing is written")
         return {"line_items": 0, "results": 0}
     plan = work.plan()
     if plan.line_items.empty and plan.results.empty:
@@ -48,18 +55,22 @@ def step(work: Work) -> dict[str, int | str]:
 
 
 async def _load(work: Work, plan: Plan) -> LoadCounts:
+    district = work.night.district
     known_line_items = work.known_line_items()
+    classes = read_frame(work.folder / "sis", SIS_CLASSES)
     async with work.sis() as sis:
         return await load(
             work.writable,
             sis,
-            district=work.night.district.district,
+            district=district.district,
             run_id=work.run_id,
             line_items=plan.line_items,
             results=plan.results,
             known_line_items=known_line_items,
             known_results=work.known_results(),
             kept_categories=await _kept_categories(sis, plan.line_items, known_line_items),
+            schools=dict(zip(classes["sis_class_id"], classes["school_id"], strict=True)),
+            late_and_missing=district.sis.late_and_missing or work.profile.late_and_missing,
             clock=work.clock,
             progress=lambda counts: work.say(
                 f"{counts.line_items_written:,} of {len(plan.line_items):,} line items,"

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from passback.frame_store import read_frame
+from passback.frame_store import read_frame, read_json
 from passback.oneroster import line_item_id
 from passback.reasons import Outcome
-from passback.records import CHANGES
+from passback.records import CHANGES, MARKS
 from passback.report.summary import NOT_PASSED_COLUMNS, Report
-from passback.stages.audit import count_by_class, left_behind
+from passback.stages.audit import IN_SIS, count_by_class, left_behind
+from passback.steps.decision import kept_answer, noted_limit
 from passback.steps.validate import source_frames
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def run_report(
     reasons: pd.DataFrame,
     requests: int,
     ended_at: datetime,
+    waits: bool = False,
 ) -> Report:
     """The report of a run whose scores all have their outcome.
 
@@ -50,7 +52,9 @@ def run_report(
         reasons: `stages.audit.count_reasons` of `final`.
         requests: Requests sent to the SIS.
         ended_at: When the run ended, UTC.
+        waits: It is what lies ready for a person who is asked: a preview of a run that has not ended.
     """
+    judged = work.noted("validate")
     source = source_frames(work)
     texts = work.reasons
     return Report(
@@ -59,25 +63,40 @@ def run_report(
             "name": work.night.district.name,
             "timezone": work.night.district.timezone,
             "run": work.night.run_key,
-            "mode": work.night.mode,
-            "state": "good",
+            "mode": "preview" if waits else work.night.mode,
+            "state": "running" if waits else "good",
             "started_at": _iso(work.now()),
             "ended_at": _iso(ended_at),
             "extracted": len(final),
             "outcomes": dict(counts),
             "reasons": _reasons(reasons, texts),
-            "written": {"line_items": len(plan.line_items), "results": len(plan.results)},
+            "written": _written(work, plan),
             "requests": requests,
             "failed_task": "",
             "message": "",
             "classes": count_by_class(final, source["classes"]),
             "for_a_person": _for_a_person(work, final, source),
+            "limit": noted_limit(work),
+            "decision": kept_answer(work),
+            "marks_left_out": {mark: judged[mark] for mark in MARKS if judged.get(mark)},
+            "category_changes": read_json(work.folder, "categories"),
             "rule_set": work.suites.rule_set,
             "mapping_file": work.night.mapping_hash,
         },
         not_passed=_not_passed(final, source, texts),
         changes=read_frame(work.folder / "transform", CHANGES),
     )
+
+
+def _written(work: Work, plan: Plan) -> dict[str, int]:
+    """How much was sent, or would be: all that was planned, but of a cancelled run."""
+    if kept_answer(work)["decision"] != "cancel":
+        return {"line_items": len(plan.line_items), "results": len(plan.results)}
+    sent = {"line_items": work.known_line_items(), "results": work.known_results()}
+    return {
+        kind: int((known["run_id"].eq(work.run_id) & known["state"].isin(IN_SIS)).sum())
+        for kind, known in sent.items()
+    }
 
 
 def _reasons(counted: pd.DataFrame, texts: Mapping[str, Reason]) -> dict[str, dict[str, Any]]:

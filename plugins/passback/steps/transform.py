@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from passback.frame_store import read_frame, write_frame
-from passback.records import CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS
+from passback.frame_store import read_frame, write_frame, write_json
+from passback.records import ASSESSMENTS, CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS, SCORE_VERDICTS
+from passback.stages.extract import Scope
+from passback.stages.limit import KNOWN_EFFECTS, count, count_by_class, effects, is_over
 from passback.stages.transform import describe, transform
+from passback.steps.decision import forget_answer, lost_before
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from passback.stages.transform import Plan
     from passback.steps.work import Work
 
 
 def step(work: Work) -> dict[str, int | str]:
-    """Plan the line items and results that this run writes.
+    """Plan the line items and results that this run writes, and count what they do to what the SIS holds.
 
     Raises:
         PassbackError: an earlier step's files are missing, or the ledger cannot be read.
     """
     judged = work.folder / "validate"
+    if not work.night.preview:
+        forget_answer(work)  # it was given to another plan
     known_line_items, known_results = work.known_line_items(), work.known_results()
     plan = transform(
         read_frame(judged, PASSING_LINE_ITEMS),
@@ -37,8 +45,39 @@ def step(work: Work) -> dict[str, int | str]:
         classes=read_frame(work.folder / "extract", CLASSES),
     )
     folder = work.folder / "transform"
+    _count_effects(work, plan, known_line_items, known_results)
     write_frame(folder, "line_item_plan", plan.line_items)
     write_frame(folder, "result_plan", plan.results)
     write_frame(folder, "changes", changes)
     work.say(f"{len(plan.line_items):,} line items and {len(plan.results):,} results to write")
     return {"line_items": len(plan.line_items), "results": len(plan.results), "folder": str(folder)}
+
+
+def _count_effects(
+    work: Work, plan: Plan, known_line_items: pd.DataFrame, known_results: pd.DataFrame
+) -> None:
+    """Keep what the plan would change, and what the SIS would lose sight of: approve-changes goes by it."""
+    night = work.night
+    known = effects(
+        known_line_items,
+        known_results,
+        read_frame(work.folder / "validate", SCORE_VERDICTS),
+        plan.results,
+        read_frame(work.folder / "extract", ASSESSMENTS),
+        since=night.district.effective_date.isoformat(),
+        scope=Scope(night.classes, night.assessments),
+        lost=lost_before(work),
+    )
+    counts, limits = count(known), night.district.limits
+    write_frame(work.folder / "transform", KNOWN_EFFECTS.name, known)
+    write_json(
+        work.folder / "transform",
+        "limit",
+        {
+            **counts,
+            "asks": is_over(counts, limits),
+            "share": limits.share,
+            "at_least": limits.at_least,
+            "classes": count_by_class(known, read_frame(work.folder / "extract", CLASSES)),
+        },
+    )

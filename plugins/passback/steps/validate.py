@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from passback.frame_store import read_frame, write_frame
 from passback.oneroster.facts import read_facts, read_line_items
-from passback.records import SIS_FRAMES, SIS_LINE_ITEMS, SOURCE_FRAMES
+from passback.records import SIS_CATEGORIES, SIS_FRAMES, SIS_LINE_ITEMS, SOURCE_FRAMES
 from passback.rules.verdicts import PASSED
 from passback.stages.extract import Scope, limit, merge_copies
 from passback.stages.validate import judge_assessments, validate
+from passback.steps.categories import keep_categories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +30,21 @@ def step(work: Work) -> dict[str, int | str]:
     night = work.night
     source = source_frames(work)
     known = work.known_line_items()
-    facts, requests = asyncio.run(_facts(work, source, known))
+    facts, requests, version = asyncio.run(_facts(work, source, known))
     for frame in SIS_FRAMES:
         write_frame(work.folder / "sis", frame.name, facts[frame.name])
+    keep_categories(work, facts[SIS_CATEGORIES.name])
     work.say(f"judging {len(source['scores']):,} scores of {len(source['assessments']):,} assessments")
     verdicts = validate(
         source,
         facts,
         district=night.district,
         suites=work.suites,
-        profile=work.profile,
+        profile=replace(work.profile, oneroster=version),
         known_line_items=known,
+        known_results=work.known_results(),
         now=work.now(),
+        everything=night.mode == "full",
     )
     folder = work.folder / "validate"
     write_frame(folder, "assessment_verdicts", verdicts.assessments)
@@ -47,7 +52,7 @@ def step(work: Work) -> dict[str, int | str]:
     write_frame(folder, "passing_line_items", verdicts.line_items)
     write_frame(folder, "passing_results", verdicts.results)
     counts = verdicts.scores["outcome"].value_counts()
-    work.note("validate", requests=requests)
+    work.note("validate", requests=requests, **verdicts.marks_left_out)
     return {
         **{outcome: int(counts.get(outcome, 0)) for outcome in ("passed", "held", "rejected")},
         "requests": requests,
@@ -63,7 +68,8 @@ def source_frames(work: Work) -> dict[str, pd.DataFrame]:
 
 async def _facts(
     work: Work, source: dict[str, pd.DataFrame], known: pd.DataFrame
-) -> tuple[dict[str, pd.DataFrame], int]:
+) -> tuple[dict[str, pd.DataFrame], int, str]:
+    """What the SIS says of itself, the requests that took, and the version of OneRoster that it speaks."""
     today = work.now().astimezone(ZoneInfo(work.night.district.timezone)).date()
     async with work.sis() as sis:
         work.say(f"asking {work.profile.title} for its categories, periods and rosters")
@@ -72,7 +78,7 @@ async def _facts(
         if classes:
             work.say(f"asking {work.profile.title} what stands in {len(classes):,} gradebooks already")
             facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(await read_line_items(sis, classes))
-        return facts, sis.requests
+        return facts, sis.requests, sis.version
 
 
 def _classes_to_look_into(
@@ -84,6 +90,7 @@ def _classes_to_look_into(
         facts,
         district=work.night.district,
         suites=work.suites,
+        profile=work.profile,
         known_line_items=known,
         now=work.now(),
     )
