@@ -33,7 +33,8 @@ TITLES = ("Assignment", "Classwork", "Homework", "Lab", "Observation", "Project"
 
 
 @pytest.fixture
-def lakeview(mappings: Path) -> District:
+def mapped(mappings: Path) -> District:
+    """The sample district's mapping."""
     return read_district("lakeview", mappings)
 
 
@@ -44,7 +45,9 @@ def table(frame: Any, *rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def categories(*titles: str, **more: str) -> pd.DataFrame:
-    rows = [{"category_id": f"c{number}{title}", "title": title, **more} for number, title in enumerate(titles)]
+    rows = [
+        {"category_id": f"c{number}{title}", "title": title, **more} for number, title in enumerate(titles)
+    ]
     return table(SIS_CATEGORIES, *rows)
 
 
@@ -71,15 +74,15 @@ def periods(*closed: bool) -> pd.DataFrame:
 # --- Categories ---
 
 
-def test_categories_that_are_there_are_good(lakeview: District) -> None:
-    (finding,) = _categories(lakeview, categories(*TITLES), names_of(lakeview))
+def test_categories_that_are_there_are_good(mapped: District) -> None:
+    (finding,) = _categories(mapped, categories(*TITLES), names_of(mapped))
     assert finding.good
     assert sorted(finding.found.removeprefix("there: ").split(", ")) == sorted(TITLES)
 
 
-def test_a_missing_category_is_named_with_each_of_its_types_and_the_nearest(lakeview: District) -> None:
+def test_a_missing_category_is_named_with_each_of_its_types_and_the_nearest(mapped: District) -> None:
     there = [title for title in TITLES if title != "Project"]
-    found = list(_categories(lakeview, categories(*there, "Projects"), names_of(lakeview)))
+    found = list(_categories(mapped, categories(*there, "Projects"), names_of(mapped)))
     bad = [finding for finding in found if not finding.good]
     assert [finding.found.split(", to which ")[1].split(" is mapped")[0] for finding in bad] == [
         "Journal",
@@ -92,15 +95,15 @@ def test_a_missing_category_is_named_with_each_of_its_types_and_the_nearest(lake
     assert all(finding.mend for finding in bad)
 
 
-def test_a_category_of_one_class_alone_does_not_count_for_the_district(lakeview: District) -> None:
+def test_a_category_of_one_class_alone_does_not_count_for_the_district(mapped: District) -> None:
     held = pd.concat([categories(*TITLES[:-1]), categories("Test", sis_class_id="class")])
-    bad = [finding for finding in _categories(lakeview, held, names_of(lakeview)) if not finding.good]
+    bad = [finding for finding in _categories(mapped, held, names_of(mapped)) if not finding.good]
     assert len(bad) == 1
     assert "'Test'" in bad[0].found
 
 
-def test_no_category_at_all_is_one_finding(lakeview: District) -> None:
-    (finding,) = _categories(lakeview, categories(), names_of(lakeview))
+def test_no_category_at_all_is_one_finding(mapped: District) -> None:
+    (finding,) = _categories(mapped, categories(), names_of(mapped))
     assert not finding.good
 
 
@@ -140,7 +143,10 @@ def test_a_clock_may_be_a_minute_wrong(skew: float | None, good: bool, told: str
 
 def test_each_permission_and_scope_that_is_missing_is_named() -> None:
     said = _OfSis(
-        [Permission("classes", readable=True, status=200), Permission("results", readable=False, status=403, words="No.")],
+        [
+            Permission("classes", readable=True, status=200),
+            Permission("results", readable=False, status=403, words="No."),
+        ],
         ["https://purl.imsglobal.org/spec/or/v1p1/scope/gradebook.createput"],
         None,
         None,
@@ -152,24 +158,24 @@ def test_each_permission_and_scope_that_is_missing_is_named() -> None:
     assert "gradebook.createput was asked for and not granted" in scope.found
 
 
-def test_gradebooks_and_schools_are_told_where_the_sis_tells_them(lakeview: District) -> None:
+def test_gradebooks_and_schools_are_told_where_the_sis_tells_them(mapped: District) -> None:
     classes = table(
         SIS_CLASSES,
         {"sis_class_id": "1", "gradebook": "none"},
         {"sis_class_id": "2", "gradebook": "linked"},
         {"sis_class_id": "3", "master_schedule": False},
     )
-    gradebooks, schools = _gradebooks(classes, lakeview, PROFILES["aeries"])
+    gradebooks, schools = _gradebooks(classes, mapped, PROFILES["aeries"])
     assert "1 linked" in gradebooks.found
     assert "1 none" in gradebooks.found
     assert gradebooks.mend.endswith("no scores: 1.")
     assert schools.found.startswith("1 ")
-    assert list(_gradebooks(table(SIS_CLASSES, {"sis_class_id": "1"}), lakeview, PROFILES["aeries"])) == []
+    assert list(_gradebooks(table(SIS_CLASSES, {"sis_class_id": "1"}), mapped, PROFILES["aeries"])) == []
 
 
 @pytest.mark.parametrize(("known", "good"), [(4, True), (2, True), (1, False), (0, False)])
 def test_a_roster_of_which_most_is_unknown_is_another_years(
-    lakeview: District,
+    mapped: District,
     known: int,
     good: bool,  # noqa: FBT001 - a table
 ) -> None:
@@ -183,7 +189,7 @@ def test_a_roster_of_which_most_is_unknown_is_another_years(
             SIS_ENROLLMENTS, *({"sis_class_id": "K0", "sis_student_id": f"P{number}"} for number in range(4))
         ),
     }
-    classes, students = _matches(lakeview, frames, facts)
+    classes, students = _matches(mapped, frames, facts)
     assert classes.good is good
     assert f"{known} of 4" in classes.found
     assert ("K3" in classes.found) is (known < 4)  # a class is named, a student never is
@@ -194,8 +200,8 @@ def test_a_roster_of_which_most_is_unknown_is_another_years(
 # --- Against the sandbox ---
 
 
-def test_what_was_made_wrong_in_the_sandbox_is_found(sample: SampleDistrict) -> None:
-    control = sample.sandbox.control
+def test_what_was_made_wrong_in_the_sandbox_is_found(lakeview: SampleDistrict) -> None:
+    control = lakeview.sandbox.control
     control("PATCH", "/settings", {"clock_skew_seconds": 3600})
     control("DELETE", "/sis/categories/301")
     for period in ("9203", "9204"):
@@ -211,8 +217,8 @@ def test_what_was_made_wrong_in_the_sandbox_is_found(sample: SampleDistrict) -> 
     }
 
 
-def test_a_wrong_secret_is_told_and_the_platform_still_tried(sample: SampleDistrict) -> None:
-    sample.sandbox.fault("token", "bad-secret")
+def test_a_wrong_secret_is_told_and_the_platform_still_tried(lakeview: SampleDistrict) -> None:
+    lakeview.sandbox.fault("token", "bad-secret")
     findings = try_connections(read_district("lakeview"), say=lambda _: None)
     assert [(finding.check, finding.good) for finding in findings] == [
         ("source otus", True),
@@ -221,9 +227,3 @@ def test_a_wrong_secret_is_told_and_the_platform_still_tried(sample: SampleDistr
         ("confirmed", True),
     ]
     assert "lakeview_skyward" in findings[1].found
-
-
-@pytest.fixture
-def sample(request: pytest.FixtureRequest) -> SampleDistrict:
-    """The sample district with its sandbox; its own fixture bears the name of the mapping here."""
-    return request.getfixturevalue("sample_district")  # type: ignore[no-any-return]

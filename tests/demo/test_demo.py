@@ -17,6 +17,7 @@ import pytest
 
 import stack
 from stack import state
+from stack.districts import DISTRICTS
 from stack.processes import tail
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ OF_THE_CHECKOUT = (
     "requirements.txt",
 )
 OUTCOMES = ("sent", "unchanged", "held", "rejected", "failed", "cancelled")
-BOX = str.maketrans(dict.fromkeys("│┃", " "))
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +71,16 @@ def make_demo(checkout: Path, **variables: str) -> subprocess.CompletedProcess[s
     )
 
 
-def counts(said: str) -> dict[str, int]:
-    """What the demo's table says: extracted, and scores by outcome."""
-    lines = said.partition("Why scores")[0].translate(BOX).splitlines()
-    rows = [match for line in lines if (match := re.match(r" *(\d+) +(\w+) ", line))]
-    shown = {match[2]: int(match[1]) for match in rows if match[2] in OUTCOMES}
-    extracted = re.search(r"(\d+) scores extracted", said)
-    assert extracted, said
-    return {"extracted": int(extracted[1]), **{outcome: shown[outcome] for outcome in OUTCOMES}}
+def counts(said: str) -> dict[str, dict[str, int]]:
+    """What the demo's table says, by district: scores, and how many ended in which outcome."""
+    header = next(line for line in said.splitlines() if "cancelled" in line and "┃" in line)
+    names = [cell.strip() for cell in header.strip("┃ ").split("┃")]
+    rows = [
+        dict(zip(names, (cell.strip() for cell in line.strip("│ ").split("│")), strict=True))
+        for line in said.splitlines()
+        if re.match(r"│ \w+ +│ \w+ → ", line)
+    ]
+    return {row["district"]: {name: int(row[name]) for name in ("scores", *OUTCOMES)} for row in rows}
 
 
 def leftovers(checkout: Path) -> list[str]:
@@ -107,15 +109,17 @@ def test_every_score_of_the_first_night_has_one_outcome(
     first_night: subprocess.CompletedProcess[str],
 ) -> None:
     shown = counts(first_night.stdout)
-    assert shown["extracted"] == sum(shown[outcome] for outcome in OUTCOMES)
-    assert shown["sent"] > 0
-    assert shown["unchanged"] == shown["failed"] == shown["cancelled"] == 0
+    assert list(shown) == [district.name for district in DISTRICTS]
+    for row in shown.values():
+        assert row["scores"] == sum(row[outcome] for outcome in OUTCOMES)
+        assert row["sent"] > 0
+        assert row["unchanged"] == row["failed"] == row["cancelled"] == 0
 
 
 def test_the_first_night_says_where_to_look(first_night: subprocess.CompletedProcess[str]) -> None:
-    report = re.search(r"^Report +(.+)$", first_night.stdout, flags=re.MULTILINE)
-    assert report
-    assert Path(report[1]).is_file()
+    reports = re.findall(r"^Report +(.+)$", first_night.stdout, flags=re.MULTILINE)
+    assert len(reports) == len(DISTRICTS)
+    assert all(Path(report).is_file() for report in reports)
     assert re.search(
         r"^Airflow +http://127\.0\.0\.1:\d+ +user admin, password \S+$", first_night.stdout, re.MULTILINE
     )
@@ -169,7 +173,7 @@ def demo_until(checkout: Path, sign: str) -> Iterator[subprocess.Popen[str]]:
 def test_the_second_night_mends_a_killed_demo_and_sends_nothing(
     checkout: Path, first_night: subprocess.CompletedProcess[str]
 ) -> None:
-    with demo_until(checkout, "extract-scores         running") as killed:
+    with demo_until(checkout, "extract-scores         success") as killed:
         beside = make_demo(checkout)
         assert beside.returncode != 0
         assert f"A demo already runs in this checkout (process {killed.pid})" in beside.stderr
@@ -180,7 +184,9 @@ def test_the_second_night_mends_a_killed_demo_and_sends_nothing(
     assert "An earlier demo was killed" in second.stdout
     assert "A run of an earlier demo was cut off" in second.stdout
     first = counts(first_night.stdout)
-    assert counts(second.stdout) == {**first, "sent": 0, "unchanged": first["sent"]}
+    assert counts(second.stdout) == {
+        district: {**row, "sent": 0, "unchanged": row["sent"]} for district, row in first.items()
+    }
     assert leftovers(checkout) == []
 
 

@@ -1,27 +1,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from passback.mapping.file import read_district
 from stack import airflow, night, sandbox
+from stack.districts import DISTRICTS, SampleDistrict
 from stack.processes import Service
-from stack.result import adds_up, show
+from stack.result import all_good, show
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-INFO = {
-    "feed": {"base_url": "http://127.0.0.1:8100/feed/v1", "token": "a token"},
-    "sis": {
-        "base_url": "http://127.0.0.1:8100/ims/oneroster/v1p1",
-        "token_url": "http://127.0.0.1:8100/token",
-        "client_id": "an id",
-        "client_secret": "a secret",
-    },
-}
-RUN = {
+SOURCE = {"conn_type": "http", "host": "127.0.0.1", "port": 8100, "password": "a token"}
+SIS = {"conn_type": "http", "host": "127.0.0.1", "port": 8100, "login": "an id", "password": "a secret"}
+INFO = {"connections": {"source": SOURCE, "sis": SIS}}
+RUN: dict[str, Any] = {
     "district": "lakeview",
     "run": "manual__2026-11-22T18:00:00+00:00",
     "extracted": 10,
@@ -81,22 +78,19 @@ def test_connections_go_as_json_by_their_id(tmp_path: Path) -> None:
     assert json.loads(given) == {"conn_type": "http", "host": "127.0.0.1"}
 
 
-def test_the_sandboxs_addresses_become_the_districts_connections(tmp_path: Path) -> None:
+def test_what_a_sandbox_offers_becomes_its_districts_connections(tmp_path: Path) -> None:
     service = Service("sandbox", None, tmp_path)  # type: ignore[arg-type]
-    connections = sandbox.connections(sandbox.Sandbox("http://127.0.0.1:8100", INFO, service))
-    assert connections["lakeview_otus"] == {
-        "conn_type": "http",
-        "schema": "http",
-        "host": "127.0.0.1",
-        "port": 8100,
-        "password": "a token",
-        "extra": {"base_path": "/feed/v1"},
-    }
-    assert connections["lakeview_skyward"]["login"] == "an id"
-    assert connections["lakeview_skyward"]["extra"] == {
-        "base_path": "/ims/oneroster/v1p1",
-        "token_url": "http://127.0.0.1:8100/token",
-    }
+    district = SampleDistrict("harborview", "canvas", "aspen")
+    running = sandbox.Sandbox(district, "http://127.0.0.1:8100", INFO, service)
+    assert sandbox.connections(running) == {"harborview_canvas": SOURCE, "harborview_aspen": SIS}
+
+
+def test_each_sample_district_has_a_mapping_file_of_its_route() -> None:
+    for district in DISTRICTS:
+        mapping = read_district(district.name)
+        assert (mapping.source.system, mapping.sis.system) == (district.lms, district.sis)
+        assert mapping.source.connection == f"{district.name}_{district.lms}"
+        assert mapping.sis.connection == f"{district.name}_{district.sis}"
 
 
 @pytest.mark.parametrize(
@@ -126,30 +120,36 @@ def test_a_task_without_a_log_has_no_last_words(tmp_path: Path) -> None:
     assert night._last_words(tmp_path / "attempt=1.log") == []
 
 
-def test_counts_add_up_only_if_every_score_has_one_outcome() -> None:
-    assert adds_up(RUN)
-    assert not adds_up({**RUN, "extracted": 11})
-    assert not adds_up({"extracted": 0, "outcomes": {"sent": 0}})
+def of_all(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {district.name: {**run, "district": district.name} for district in DISTRICTS}
 
 
-def test_the_result_names_numbers_reasons_and_the_report(
+def test_a_night_is_good_if_every_score_of_every_district_has_one_outcome() -> None:
+    assert all_good(of_all(RUN))
+    assert not all_good({**of_all(RUN), "lakeview": {**RUN, "extracted": 11}})
+    assert not all_good(of_all({**RUN, "extracted": 0, "outcomes": {"sent": 0}}))
+    assert not all_good({"lakeview": RUN})
+
+
+def test_the_result_names_numbers_reasons_and_the_reports(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "lakeview" / "manual__2026-11-22T18_00_00_00_00" / "report" / "report.html"
     report.parent.mkdir(parents=True)
     report.touch()
-    show(RUN, night=RUN["run"], district="lakeview", stage=tmp_path, succeeded=True)
+    show({"lakeview": RUN}, runs={"lakeview": RUN["run"]}, stage=tmp_path, succeeded={"lakeview": True})
     shown = capsys.readouterr().out
-    assert "10 scores extracted" in shown
+    assert re.search(r"lakeview +│ otus → skyward +│ +10 │ +4 │ +0 │ +1 │ +5 │", shown)
     assert shown.index("period.closed") < shown.index("due.missing")
     assert "Set a due date." in shown
     assert str(report) in shown
+    assert "✗" not in shown
 
 
-def test_the_result_of_another_run_is_not_taken_for_this_ones(
+def test_a_run_that_the_ledger_does_not_know_or_that_failed_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show(RUN, night="manual__later", district="lakeview", stage=tmp_path, succeeded=False)
+    show({}, runs={"lakeview": "manual__later"}, stage=tmp_path, succeeded={"lakeview": False})
     shown = capsys.readouterr().out
-    assert "10 scores" not in shown
-    assert "The run failed" in shown
+    assert "lakeview: the ledger knows nothing of this run" in shown
+    assert "lakeview: the run failed" in shown

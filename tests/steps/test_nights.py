@@ -355,6 +355,7 @@ def test_old_runs_lose_their_frames_and_keep_their_reports(
         lakeview.run(classes=("none",))
     kept = {str(path.relative_to(lakeview.stage / "lakeview")) for path in files_of(lakeview.stage)}
     assert {name for name in kept if name.startswith("test__1/")} == {
+        "test__1/categories.json",
         "test__1/extract.json",
         "test__1/load.json",
         "test__1/validate.json",
