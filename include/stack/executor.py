@@ -16,7 +16,7 @@ SLOW_IMPORTS = ("great_expectations", "pandas", "pyarrow.parquet", "aiohttp")
 
 
 class PreloadedLocalExecutor(LocalExecutor):
-    """LocalExecutor whose workers have the packages of the five tasks imported already."""
+    """LocalExecutor whose workers have the packages of the tasks imported already."""
 
     def start(self) -> None:
         """Import, then start the workers."""

@@ -52,8 +52,15 @@ def test_a_night_by_command_with_another_folder_of_mapping_files(
     assert [found["check"] for found in findings] == [
         "source otus",
         "SIS skyward",
-        "categories",
+        "permissions",
+        "clock",
+        "roster",
         "grading periods",
+        "confirmed",
+        "confirmed",
+        "categories",
+        "class match",
+        "student match",
     ]
 
     ran = passback(*files, "run", "hilltop", "--class", CLASS, **connections)

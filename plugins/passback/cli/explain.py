@@ -11,15 +11,21 @@ from rich.text import Text
 
 from passback.cli.console import output, print_json
 from passback.cli.ledger import open_ledger
+from passback.errors import PassbackError
+from passback.mapping.file import read_district
 from passback.reasons import Actor
+from passback.sis import profile_of
+from passback.sis.words import mend_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _INDENT = 12
 
 
 def explain(
+    context: typer.Context,
     *,
     district: Annotated[str, typer.Option("--district", "-d", help="The district's name.")],
     assessment: Annotated[str, typer.Option("--assessment", "-a", help="The source's id of the assessment.")],
@@ -37,6 +43,7 @@ def explain(
 
     with open_ledger() as connection:
         scores = database.explain_score(connection, district, assessment, student, class_id)
+    _add_mends(scores, district, context.obj)
     if json:
         print_json({"district": district, "assessment": assessment, "student": student, "scores": scores})
     elif scores:
@@ -47,6 +54,18 @@ def explain(
         output().print(_nothing_known(district, class_id), soft_wrap=True, markup=False)
     if not scores:
         raise typer.Exit(1)
+
+
+def _add_mends(scores: Sequence[dict[str, Any]], district: str, folder: Path) -> None:
+    """Beside the SIS's own words put what to do about them, where its profile knows them."""
+    try:
+        profile = profile_of(read_district(district, folder).sis.system)
+    except PassbackError:
+        return  # the ledger outlives mapping files, and knows no SIS by name
+    for score in scores:
+        for said in (score["sis"], score["sis"]["line_item"]):
+            if said:
+                said["mend"] = mend_of(said["words"], profile)
 
 
 def _lines(score: Mapping[str, Any]) -> Iterator[Text]:
@@ -81,16 +100,24 @@ def _of_sis(sis: Mapping[str, Any]) -> Iterator[Text]:
         yield _line("SIS", f"{sis['state'].replace('_', ' ')}{status}; holds {_held(sis['holds'])}")
     if sis["words"]:
         yield _line("", f"its words: {sis['words']}")
+        yield from _mend(sis)
     line_item = sis["line_item"]
     if line_item and line_item["words"]:
         yield _line("", f"its words on the assignment: {line_item['words']}")
+        yield from _mend(line_item)
+
+
+def _mend(said: Mapping[str, Any]) -> Iterator[Text]:
+    if said.get("mend"):
+        yield _line("", f"what to do: {said['mend']}")
 
 
 def _held(value: Mapping[str, Any] | None) -> str:
     """A result as the SIS had it; nothing stood there before the first."""
     if not value:
         return "nothing"
-    return _value(value.get("score"), value.get("score_status"), value.get("score_date"))
+    told = _value(value.get("score"), value.get("score_status"), value.get("score_date"))
+    return f"{told}, {value['mark']}" if value.get("mark") else told
 
 
 def _value(score: float | None, status: str | None, date: str | None) -> str:

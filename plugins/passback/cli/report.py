@@ -85,7 +85,7 @@ def readable(uri: str) -> str:
 
 def _tell_of_a_later_run(console: Console, district: str, folder_uri: str | None) -> None:
     """Say what became of the last run, if it did not end well and is later than the last report."""
-    from passback.report.words import local_time
+    from passback.report.words import local_time, waits
 
     shown = _summary(folder_uri) if folder_uri else None
     try:
@@ -96,6 +96,8 @@ def _tell_of_a_later_run(console: Console, district: str, folder_uri: str | None
         return
     if newest is None or newest["state"] == "good" or not _is_later(newest, shown):
         return
+    if shown and shown["run"] == newest["run"] and newest["state"] == "running" and waits(shown):
+        return  # the report itself says that the run waits for a person
     console.print(Text(_ENDED[newest["state"]], style="bold red"), soft_wrap=True)
     for line in run_lines(newest):
         console.print(line, soft_wrap=True)

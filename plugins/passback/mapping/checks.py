@@ -102,6 +102,11 @@ def district_name(value: Any) -> str:
             "expected letters, digits, - and _ (at most 100, beginning with a letter or digit).",
             "Name the district as its DAG is to be called, for example `lakeview`.",
         )
+    if name.endswith("-categories"):
+        raise WrongError.of(
+            "a name that ends in -categories is that of the DAG which imports a district's categories.",
+            "Choose another ending.",
+        )
     return name
 
 

@@ -1,1 +1,1 @@
-"""What the five tasks do, as functions from frames to frames: one module a task."""
+"""What the tasks do, as functions from frames to frames: one module a task."""
