@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -412,3 +413,24 @@ async def test_a_cleared_task_sends_excused_and_marked_scores_no_second_time(
         results.loc[0, "mark"] = ""
         counts = await run_load(ledger, sis, items, results, **settings)
     assert (counts.results_written, counts.skipped) == (1, 4)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_load_ends_also_when_its_end_and_the_last_answers_come_at_once(
+    stub: StubSis, turns: int
+) -> None:
+    async def nothing(_frame: pd.DataFrame) -> None:
+        """No answer is to be noted."""
+
+    async with stub.client() as sis:
+        plan = result_plan(line_item_plan(0), [])
+        shared: Any = {"clock": lambda: None, "tell": lambda: None, "tally": Counter()}
+        delivery = load_stage._Delivery(sis, "result", plan, dict, nothing, nothing, **shared)
+        keeping = asyncio.create_task(delivery._keep_books())
+        await asyncio.sleep(0)
+        delivery._enough.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        keeping.cancel()
+        ended, _ = await asyncio.wait([keeping], timeout=1)
+    assert ended

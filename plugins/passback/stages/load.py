@@ -304,8 +304,10 @@ class _Delivery:
 
     async def _keep_books(self) -> None:
         while True:
+            # Not wait_for: before Python 3.12 it forgets that it was cancelled when both come at once.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._enough.wait(), _EVERY)
+                async with asyncio.timeout(_EVERY):
+                    await self._enough.wait()
             self._enough.clear()
             await self._write_down()
 
