@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from passback import paths
 from passback.mapping.file import read_district
 from passback.night import folder_name
+from passback.retries import by_kind_of_error
 from passback.sis import profile_of
 from passback.sources import SOURCES
 
@@ -34,9 +35,6 @@ def categories_dag_id(district: str) -> str:
 
 def categories_dag(district: District) -> DAG:
     """The DAG that imports the categories of one district (`categories.imports_categories`)."""
-    # Here, because it is that module that asks for this DAG.
-    from passback.dag import FIRST_WAIT, RETRIES, WAIT_FACTOR, RetryByKindOfError  # noqa: PLC0415
-
     source, sis = SOURCES[district.source.system].title, profile_of(district.sis.system).title
     with DAG(
         dag_id=categories_dag_id(district.district),
@@ -62,12 +60,7 @@ def categories_dag(district: District) -> DAG:
             ),
         },
         doc_md=_DOC,
-        default_args={
-            "retries": RETRIES,
-            "retry_delay": FIRST_WAIT,
-            "retry_exponential_backoff": float(WAIT_FACTOR),
-            "retry_policy": RetryByKindOfError(),
-        },
+        default_args=by_kind_of_error(),
     ) as dag:
         plan: Any = _plan(district.district)
         chain(

@@ -15,8 +15,6 @@ from airflow.sdk import (
     DAG,
     CronTriggerTimetable,
     Param,
-    RetryDecision,
-    RetryPolicy,
     get_current_context,
     get_parsing_context,
     task,
@@ -25,9 +23,10 @@ from airflow.sdk import (
 from passback import paths
 from passback.categories import imports_categories
 from passback.categories_dag import categories_dag, categories_dag_id
-from passback.errors import ConfigurationError, FatalError, RetriableError
+from passback.errors import ConfigurationError
 from passback.mapping.file import district_names, file_hash, mapping_path, read_district, read_mappings
 from passback.night import APPROVAL, HOURS_TO_ANSWER, MODES, TASKS, Night
+from passback.retries import by_kind_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,32 +36,8 @@ if TYPE_CHECKING:
 
     from passback.mapping.model import District
 
-RETRIES: Final = 3
-FIRST_WAIT: Final = timedelta(seconds=20)
-WAIT_FACTOR: Final = 3
-
 GO_ON: Final = "Let it go on"
 CANCEL: Final = "Cancel"
-
-
-class RetryByKindOfError(RetryPolicy):
-    """Retry what may pass, with growing waits or the wait that the other side asked for; nothing else."""
-
-    def evaluate(
-        self,
-        exception: BaseException,
-        try_number: int,
-        max_tries: int,  # noqa: ARG002 - Airflow's signature
-        context: Context | None = None,  # noqa: ARG002 - Airflow's signature
-    ) -> RetryDecision:
-        """Decide by the error's place in the tree of `passback.errors`."""
-        if isinstance(exception, FatalError):
-            return RetryDecision.fail(reason=str(exception))
-        if isinstance(exception, RetriableError):
-            backoff = FIRST_WAIT * WAIT_FACTOR ** max(0, try_number - 1)
-            asked = timedelta(seconds=exception.retry_after or 0)
-            return RetryDecision.retry(delay=max(backoff, asked), reason=str(exception))
-        return RetryDecision.default()
 
 
 class ApproveChangesOperator(HITLOperator):
@@ -161,12 +136,7 @@ def district_dag(district: District) -> DAG:
         tags={"passback", district.source.system, district.sis.system},
         params=_params(),
         doc_md=_DOC,
-        default_args={
-            "retries": RETRIES,
-            "retry_delay": FIRST_WAIT,
-            "retry_exponential_backoff": float(WAIT_FACTOR),
-            "retry_policy": RetryByKindOfError(),
-        },
+        default_args=by_kind_of_error(),
     ) as dag:
         before = None
         for task_id, what in TASKS.items():

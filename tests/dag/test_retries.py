@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from airflow.sdk import RetryAction
 
-from passback.dag import RetryByKindOfError
 from passback.errors import BusyError, ContractError, CredentialError, SourceShrunkError, UnavailableError
+from passback.retries import RetryByKindOfError
 
 pytestmark = pytest.mark.airflow
 
