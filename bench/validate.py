@@ -157,7 +157,7 @@ def main() -> None:
             district=lakeview,
             suites=suites,
             profile=PROFILES[sis],
-            known_line_items=pd.DataFrame({"line_item_id": pd.Series(dtype="str")}),
+            known_line_items=ledger.no_line_items(),
             known_results=ledger.no_results(),
             now=NOW,
             everything=False,

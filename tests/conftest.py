@@ -103,8 +103,8 @@ def ledger(ledger_url: str) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    """A sandbox for all tests of a module."""
-    with start_sandbox(tmp_path_factory.mktemp("sandbox")) as process:
+    """A sandbox for all tests of a module, with the classes of one module of the data."""
+    with start_sandbox(tmp_path_factory.mktemp("sandbox"), modules="AAA") as process:
         yield process
 
 

@@ -143,13 +143,15 @@ SIS_PERIODS: Final = Frame(
     ("sis_class_id", "period_id"),
 )
 
+UNREADABLE: Final = "unreadable"  # the SIS did not let us see what stands in it
+
 SIS_CLASSES: Final = Frame(
     "sis_classes",
     {
         "sis_class_id": TEXT,
         "title": TEXT,
         "school_id": TEXT,
-        "gradebook": TEXT,  # none, unlinked or linked; empty: the SIS does not say
+        "gradebook": TEXT,  # none, unlinked, linked or UNREADABLE; empty: the SIS does not say
         "master_schedule": MAYBE,  # whether its school has one
     },
     ("sis_class_id",),

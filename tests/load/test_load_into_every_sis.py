@@ -111,7 +111,7 @@ async def test_the_sis_holds_the_plan_value_by_value_and_gives_it_back(sis: Sis,
             late_and_missing=client.profile.late_and_missing,
         )
         sis_class = items["sis_class_id"][0]
-        read_items = await read_line_items(client, {sis_class})
+        read_items, _ = await read_line_items(client, {sis_class})
         listings = [await client.results_of_line_item(sis_class, item) for item in items["line_item_id"]]
     assert (counts.line_items_written, counts.results_written, counts.refused) == (2, len(results), 0)
     assert states(ledger)["results"] == {"accepted": len(results)}

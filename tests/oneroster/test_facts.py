@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from oneroster.stub_sis import SKYWARD
-from passback.errors import ContractError
+from passback.errors import ContractError, PermissionRefusedError
 from passback.oneroster.facts import read_facts, read_line_items
 from passback.records import SIS_FRAMES
 
@@ -223,7 +223,8 @@ async def test_line_items_are_read_of_the_classes_named(stub: StubSis) -> None:
         {"sourcedId": "old", "title": "Quiz", "class": {"sourcedId": "c1"}, "status": "tobedeleted"},
     ]
     async with stub.client() as sis:
-        found = await read_line_items(sis, {"c1"})
+        found, unreadable = await read_line_items(sis, {"c1"})
+    assert unreadable == frozenset()
     assert found[["line_item_id", "sis_class_id", "title", "due_date"]].to_numpy().tolist() == [
         ["li", "c1", "Quiz", "2026-11-20"]
     ]
@@ -341,3 +342,35 @@ async def test_the_last_day_of_a_period_is_its_end_date_in_1_1_and_the_day_befor
         stub, profile=profile, academicSessions=[session("Q1")], classes=[school_class("c1", "Q1")]
     )
     assert list(found["sis_periods"]["end_date"]) == [last_day]
+
+
+def refuses(*classes: str) -> Any:
+    """A SIS that does not show the gradebooks of some classes."""
+
+    def answer(request: web.Request) -> web.Response | None:
+        refused = any(f"/classes/{name}/" in request.path for name in classes)
+        return web.json_response({"message": "No."}, status=403) if refused else None
+
+    return answer
+
+
+async def test_a_gradebook_that_cannot_be_read_is_named_and_the_others_are_read(
+    stub: StubSis, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("c1", "c2"):
+        stub.collections[f"/classes/{name}/lineItems"] = [
+            {"sourcedId": name, "title": "Quiz", "class": {"sourcedId": name}}
+        ]
+    stub.script = refuses("c2")
+    async with stub.client() as sis:
+        found = await read_line_items(sis, {"c1", "c2"})
+    assert list(found.line_items["line_item_id"]) == ["c1"]
+    assert found.unreadable == {"c2"}
+    assert "1 of 2 gradebooks could not be read: PermissionRefusedError" in caplog.text
+
+
+async def test_where_no_gradebook_can_be_read_it_is_the_sis_that_refuses(stub: StubSis) -> None:
+    stub.script = refuses("c1", "c2")
+    async with stub.client() as sis:
+        with pytest.raises(PermissionRefusedError):
+            await read_line_items(sis, {"c1", "c2"})

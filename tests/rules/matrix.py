@@ -36,6 +36,7 @@ group.not_imported         | A | rejected | 003             | · · ● · | · 
 group.name_mismatch        | A | rejected | 004             | · · · ● | · · · ●
 school.no_master_schedule  | A | rejected | 000             | ● · · · | · · · ·
 gradebook.linked           | A | rejected | 000             | ● · · · | · · · ·
+gradebook.not_readable     | A | held     |                 | ● ● ● ● | ● ● ● ●
 class.not_on_roster        | A | rejected |                 | ● ● ● ● | ● ● ● ●
 duplicate.record           | A | rejected |                 | ● ● ● ● | ● ● ● ●
 sis.duplicate              | A | rejected | 002             | ● ● ● ● | ● ● ● ●
@@ -64,7 +65,7 @@ SAID_BY_SOURCE = {
     "assigner.not_in_group",
     "score.excluded",
 }
-OURS = {"assessment.not_in_feed"}  # of no row of RULES
+OURS = {"assessment.not_in_feed", "gradebook.not_readable"}  # of no row of RULES
 SEEDS = {"aeries": "000", "skyward": "001", "aspire": "003", "aspen": "004"}
 SWITCHES = {"aeries": {"points.score_not_whole": "whole_scores"}}  # settings that are not named as their code
 

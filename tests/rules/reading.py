@@ -43,16 +43,24 @@ def assessment_codes(
     sis_class = _sis_id(tables, "classes", "class_id", "sis_class_id", row["class_id"])
     on_roster = sis_class != "" and any(known["sis_class_id"] == sis_class for known in tables["sis_classes"])
     title = row["title"].strip()
+    of_assigner = [stay for stay in tables["memberships"] if stay["staff_id"] == row["assigner_id"]]
     stays = [
         stay
-        for stay in tables["memberships"]
-        if stay["staff_id"] == row["assigner_id"]
-        and _moment(stay["joined_at"], zone) <= moment
+        for stay in of_assigner
+        if _moment(stay["joined_at"], zone) <= moment
         and (stay["left_at"] is None or _moment(stay["left_at"], zone) > moment)
     ]
     since = effective
     if stays:
-        joined = min(date.fromisoformat(stay["joined_at"][:10]) for stay in stays)
+        begun = min(stay["joined_at"] for stay in stays)
+        # Who joins before having left has not joined anew.
+        while earlier := [
+            stay["joined_at"]
+            for stay in of_assigner
+            if stay["joined_at"] < begun and (stay["left_at"] is None or stay["left_at"] >= begun)
+        ]:
+            begun = min(earlier)
+        joined = date.fromisoformat(begun[:10])
         if joined >= effective:
             period = _period(tables, sis_class, joined)
             since = max(effective, date.fromisoformat(period["start_date"]) if period else joined)
@@ -122,7 +130,7 @@ def score_codes(
     sis_class = _sis_id(tables, "classes", "class_id", "sis_class_id", row["class_id"])
     sis_student = _sis_id(tables, "students", "student_id", "sis_student_id", row["student_id"])
     zero = row["status"] == "not_submitted" and due + timedelta(days=1) <= today and settings["past_due_zero"]
-    points, text = row["points"], row["points_text"]
+    points, text = 0.0 if zero else row["points"], row["points_text"]
     same = [
         other
         for other in tables["scores"]

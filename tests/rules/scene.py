@@ -113,7 +113,7 @@ _UNSAID = {
     records.INSTANT: None,
     records.NUMBER: None,
 }
-NO_LINE_ITEMS = pd.DataFrame({"line_item_id": pd.Series(dtype="str")})
+NO_LINE_ITEMS = ledger.no_line_items()
 
 
 def utc(local: str | None, zone: str = ZONE) -> datetime | None:
@@ -216,6 +216,12 @@ def judged(
         now=instant,
         everything=everything,
     )
+
+
+def known_line_item(**said: str) -> pd.DataFrame:
+    """The ledger with one line item, of which it says this."""
+    unsaid = {name: "" if dtype == records.TEXT else 0 for name, dtype in NO_LINE_ITEMS.dtypes.items()}
+    return pd.DataFrame([unsaid | said]).astype(NO_LINE_ITEMS.dtypes)
 
 
 def codes(verdicts: pd.DataFrame) -> str:

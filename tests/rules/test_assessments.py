@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pytest
 
 from passback.oneroster.ids import line_item_id
-from rules.scene import ASSESSMENT, FACTS, SOURCE, codes, judged
+from rules.scene import ASSESSMENT, FACTS, SOURCE, codes, judged, known_line_item
 
 if TYPE_CHECKING:
     from passback.stages.validate import Verdicts
@@ -333,7 +332,7 @@ def test_a_foreign_assignment_of_the_same_title_and_due_date_is_not_doubled(
     twin: dict[str, str], expected: str
 ) -> None:
     foreign = {"line_item_id": "theirs", "sis_class_id": "K1", "title": "Unit 1", "due_date": "2026-10-27"}
-    known = pd.DataFrame({"line_item_id": ["known"]})
+    known = known_line_item(line_item_id="known")
     verdicts = judged(scores=[], sis_line_items=[foreign | twin], known=known)
     assert codes(verdicts.assessments) == expected
 

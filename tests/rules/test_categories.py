@@ -176,6 +176,19 @@ def test_aspires_groups_count_for_the_term_that_they_were_imported_for(
     assert row["category_id"] == found
 
 
+@pytest.mark.parametrize(("of", "imported"), [("", True), ("K1", True), ("K2", False)])
+def test_a_group_of_another_classs_category_is_not_imported(of: str, imported: bool) -> None:  # noqa: FBT001 - a column of the table
+    row = categorised([category("T1-Q", "Quiz", of, **FALL)], sis="aspire", group={"group_sis_id": "T1-Q"})
+    assert row["group_imported"] is imported
+    assert row["category_in_sis"] is imported
+
+
+@pytest.mark.parametrize("sis", sorted(PROFILES))
+def test_assignments_that_are_in_no_group_have_no_category(sis: str) -> None:
+    row = categorised([QUIZ], sis=sis, type_="", group={})
+    assert (row["category_title"], row["category_id"]) == (None, None)
+
+
 def test_an_imported_group_may_be_called_anything() -> None:
     row = categorised(TERMS, sis="aspire", type_="My quizzes", group={"group_sis_id": "T1-Q"})
     assert (row["category_id"], row["category_in_sis"], row["group_imported"]) == ("T1-Q", True, True)

@@ -11,7 +11,18 @@ import pytest
 from passback import ledger
 from passback.sis import PROFILES
 from passback.sources.profiles import SOURCES
-from rules.scene import ASSESSMENT, FACTS, SCORE, SOURCE, assessment_of, codes, judged
+from rules.scene import (
+    ASSESSMENT,
+    FACTS,
+    NO_LINE_ITEMS,
+    PERIODS,
+    SCORE,
+    SOURCE,
+    assessment_of,
+    codes,
+    judged,
+    known_line_item,
+)
 
 if TYPE_CHECKING:
     from passback.stages.validate import Verdicts
@@ -113,6 +124,76 @@ def test_for_aeries_what_was_assigned_or_modified_since_the_effective_date_count
         said={"effective_date": date(2026, 10, 20)},
     )
     assert codes(found.assessments) == expected
+
+
+YEAR = [period | {"year_start": "2026-08-17"} for period in FACTS["sis_periods"]]
+YEARS = [
+    *({"sis_class_id": "K1", "year_start": "2026-08-17", **period} for period in PERIODS),
+    {
+        "sis_class_id": "K1",
+        "period_id": "next year",
+        "start_date": "2027-08-16",
+        "end_date": "2027-10-08",
+        "closed": False,
+        "year_start": "2027-08-16",
+    },
+]
+LAST_YEARS_CLASS = [
+    {
+        "sis_class_id": "K1",
+        "period_id": "Q4",
+        "start_date": "2026-03-16",
+        "end_date": "2026-06-05",
+        "closed": True,
+        "year_start": "2025-08-18",
+    },
+    YEAR[0] | {"sis_class_id": "K2"},
+]
+SENT_LAST_YEAR = known_line_item(assessment_id="a1", sis_class_id="K1", due_date="2026-03-20")
+
+
+@pytest.mark.parametrize("periods", [YEAR, YEARS], ids=["one year", "the next year is listed too"])
+@pytest.mark.parametrize(
+    ("assigned", "due", "known", "expected"),
+    [
+        ("2026-08-16", "2026-08-20", None, ""),  # in summer, for the new year
+        ("2026-08-16", "2026-08-17", None, ""),
+        ("2026-08-16", "2026-08-16", None, "effective.before"),
+        ("2026-08-16", None, None, "effective.before"),  # the assign date goes out for it
+        ("2026-03-16", "2026-03-20", None, "effective.before"),
+        ("2026-03-16", "2026-11-16", SENT_LAST_YEAR, "effective.before"),  # its line item is last year's
+        ("2026-08-17", "2026-08-16", None, ""),
+    ],
+)
+def test_for_aeries_a_modification_brings_back_nothing_of_last_years(
+    periods: list[Row], assigned: str, due: str | None, known: pd.DataFrame | None, expected: str
+) -> None:
+    found = judged(
+        sis="aeries",
+        assessment={
+            "assigned_at": f"{assigned} 09:00",
+            "due_at": due and f"{due} 09:00",
+            "modified_at": "2026-09-17 09:00",
+        },
+        scores=[],
+        known=NO_LINE_ITEMS if known is None else known,
+        sis_periods=periods,
+    )
+    assert codes(found.assessments) == expected
+
+
+def test_for_aeries_a_modification_brings_back_nothing_of_a_class_of_last_years() -> None:
+    found = judged(
+        sis="aeries",
+        assessment={
+            "assigned_at": "2026-03-16 09:00",
+            "due_at": "2026-03-20 09:00",
+            "modified_at": "2026-09-17 09:00",
+        },
+        scores=[],
+        sis_periods=LAST_YEARS_CLASS,
+    )
+    assert codes(found.assessments) == "effective.before"
 
 
 def test_aeries_takes_any_date_and_the_nearest_grading_period_goes_with_it() -> None:
@@ -343,3 +424,44 @@ def test_aeries_schools_and_gradebooks_by_what_the_sis_its_ids_or_the_district_s
         said={"sis": {"system": "aeries", "connection": "x", **sis}},
     )
     assert codes(found.assessments) == expected
+
+
+# --- Records that contradict each other ---
+
+
+@pytest.mark.parametrize(
+    ("table", "record", "level", "expected"),
+    [
+        ("students", {"student_id": "s1", "sis_student_id": "P2"}, "scores", "student.not_enrolled"),
+        ("students", {"student_id": "s1", "sis_student_id": ""}, "scores", "student.not_enrolled"),
+        ("students", SOURCE["students"][0], "scores", ""),
+        ("classes", {"class_id": "c1", "sis_class_id": "K2"}, "assessments", "class.not_on_roster"),
+        ("classes", SOURCE["classes"][0] | {"title": "Algebra 1"}, "assessments", ""),
+        ("staff", {"staff_id": "t1", "sis_staff_id": "U2"}, "assessments", "assigner.not_synced"),
+        ("staff", SOURCE["staff"][0], "assessments", ""),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_of_records_that_say_different_ids_none_is_believed(
+    table: str,
+    record: Row,
+    level: str,
+    expected: str,
+    first: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    usual = SOURCE[table]
+    rows = [record, *usual] if first else [*usual, record]
+    found = judged(**{table: rows}, sis_classes=[{"sis_class_id": "K1"}, {"sis_class_id": "K2"}])
+    assert codes(getattr(found, level)) == expected
+    assert len(found.results) == (0 if expected else 1)
+
+
+@pytest.mark.parametrize("points", [8.5, -1.0])
+def test_a_zero_for_missing_work_is_judged_as_the_zero_it_is(points: float) -> None:
+    found = judged(
+        sis="aeries",
+        score={"status": "not_submitted", "points": points},
+        said={"rules": {"past_due_zero": True}},
+    )
+    assert codes(found.scores) == ""
+    assert found.results["score"].tolist() == [0.0]

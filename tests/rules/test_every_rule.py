@@ -92,6 +92,7 @@ ASSESSMENTS: list[tuple[str, frozenset[str], Row, Row]] = [
     ("group.not_imported", CANVAS, {"group_sis_id": "retired"}, {"group_sis_id": "T1-Quiz"}),
     ("school.no_master_schedule", BOTH, {"class_id": "no schedule"}, {"class_id": "schedule"}),
     ("gradebook.linked", BOTH, {"class_id": "linked"}, {"class_id": "unlinked"}),
+    ("gradebook.not_readable", BOTH, {"class_id": "unreadable"}, {"class_id": "unlinked"}),
     ("class.not_on_roster", BOTH, {"class_id": "elsewhere"}, {"class_id": "c1"}),
     ("class.not_on_roster", BOTH, {"class_id": "unheard of"}, {"class_id": "c1"}),
     ("sis.duplicate", BOTH, {"title": "Taken"}, {"title": "Taken", "due_at": "2026-10-28 23:59"}),
@@ -118,7 +119,7 @@ SCORES: list[tuple[str, Row, Row]] = [
     ("score.above_total", {"points": 12.0}, {"status": "excused", "points": 12.0}),
     ("points.score_not_whole", {"points": 0.5}, {"status": "excused", "points": 0.5}),
 ]
-CLASSES = ("c1", "no gradebook", "unlinked", "linked", "schedule", "no schedule")
+CLASSES = ("c1", "no gradebook", "unlinked", "linked", "schedule", "no schedule", "unreadable")
 
 
 def whole(score: Row) -> Row:
@@ -153,6 +154,7 @@ def verdicts(source: str, sis: str) -> tuple[pd.Series, pd.Series]:
     sis_classes[3] |= {"gradebook": "linked"}
     sis_classes[4] |= {"master_schedule": True}
     sis_classes[5] |= {"master_schedule": False}
+    sis_classes[6] |= {"gradebook": "unreadable"}
     mapped = dict.fromkeys(OTUS_TYPES, "Quiz") | {"Test": "Test", "Lab": "Laboratory"}
     found = judged(
         source=source,

@@ -66,7 +66,7 @@ class District:
         verdicts = judged(
             sis=self.sis,
             now=f"{day} 22:00",
-            known=self.line_items[["line_item_id"]],
+            known=self.line_items,
             known_results=self.results,
             said={"effective_date": date.fromisoformat(self.effective)},
             assessments=[
@@ -160,6 +160,19 @@ def test_a_return_sends_again_only_what_changed(district: District) -> None:
     assert district.night("2026-10-01") == set()
     district.points["late"] = 7.0
     assert district.night("2026-10-02") == {"late 7"}
+
+
+@pytest.mark.parametrize("again", ["2026-09-15", "2026-10-20"])
+def test_a_member_who_is_listed_anew_without_having_left_has_not_joined_anew(
+    district: District, again: str
+) -> None:
+    district.stays = [["2026-08-01 12:00", "2026-10-20 12:00"], [f"{again} 12:00", None]]
+    before = len(district.night("2026-10-08"))
+    assert district.night("2026-10-21") == {"next 5"}
+    district.points["early"] = 6.0
+    sent = district.night("2026-10-22")
+    assert before == 2
+    assert sent == ({"early 6"} if district.sis == "aeries" else set())  # Skyward's period is closed
 
 
 def test_a_return_in_a_later_period_reaches_back_to_its_start_only(district: District) -> None:

@@ -319,3 +319,18 @@ async def test_the_hour_that_comes_twice_is_two_hours(feed: Feed) -> None:
 async def test_an_answer_that_is_no_page_is_refused(feed: Feed, answer: str, told: str) -> None:
     feed.answers["scores"] = answer
     assert told in await feed.refused()
+
+
+@pytest.mark.parametrize(
+    ("collection", "column"),
+    [("classes", "sis_class_id"), ("students", "sis_student_id"), ("staff", "sis_staff_id")],
+)
+async def test_whoever_has_two_sis_ids_has_none_that_can_be_believed(
+    feed: Feed, collection: str, column: str
+) -> None:
+    record = RECORDS[collection][0]
+    feed.holds(collection, record, record | {"sis_id": "secret"}, record | {"id": "another", "sis_id": "77"})
+    ids = merge_copies((await feed.read()).frames)[collection][column]
+    assert ids.tolist() == ["", "77"]
+    assert [said for said in feed.said if "several SIS ids" in said]
+    assert "secret" not in "".join(feed.said)

@@ -172,3 +172,11 @@ def test_a_file_that_is_not_utf_8_is_named_with_its_line(folder: Path) -> None:
 def test_a_probe_counts_the_records_of_the_files(folder: Path) -> None:
     endpoint = Endpoint("files", f"file://{folder}", login="", secret="", extra={})
     assert asyncio.run(probe(SOURCES["otus"], endpoint))["scores"] == 2
+
+
+@pytest.mark.parametrize("cell", ["\uff11\uff12", "\u0663", "1_000", "1e3", "0x10", " 8", "½", "9²"])
+def test_what_only_looks_like_a_number_refuses_its_score_alone(folder: Path, cell: str) -> None:
+    (folder / "scores.csv").write_text(FILES["scores"].replace(",8.5,", f",{cell},"), encoding="utf-8")
+    scores = read(folder).frames["scores"]
+    assert scores["points"].isna().tolist()[0]
+    assert scores["points_text"].tolist()[0] == cell.strip()

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox_process import start_sandbox
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from district import SampleDistrict
+    from sandbox_process import SandboxProcess
 
 DATA = Path(__file__).parents[2] / "include" / "sandbox" / "data"
 # By include/sandbox/README.md: four periods of which the first two are closed, and the day of the seeding.
@@ -87,6 +92,13 @@ def expectation() -> Expected:
                 assessments[code].add(name)
     reasons_by_code = {code: (len(assessments[code]), count) for code, count in scores.items()}
     return Expected(outcomes, reasons_by_code, results)
+
+
+@pytest.fixture(scope="module")
+def running_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """A sandbox that holds all modules."""
+    with start_sandbox(tmp_path_factory.mktemp("sandbox")) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

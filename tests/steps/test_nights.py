@@ -331,6 +331,16 @@ def test_a_night_without_anything_new_does_not_look_into_gradebooks(lakeview: Sa
     assert not [path for path in asked if "lineItems" in path]
 
 
+def test_an_assessment_that_takes_the_title_of_a_foreign_one_is_not_sent(lakeview: SampleDistrict) -> None:
+    lakeview.run(**ONE_CLASS)
+    item = next(iter(lakeview.held()[0].values()))
+    foreign = item | {"sourcedId": "theirs", "title": "Renamed"}
+    lakeview.sandbox.control("PUT", "/sis/lineItems/theirs", foreign)
+    lakeview.sandbox.control("PATCH", f"/assessments/{PASSING}/{CLASS}", {"title": "Renamed"})
+    report = lakeview.run(mode="preview", **ONE_CLASS)  # a real run asks first: so many are refused
+    assert report["reasons"]["sis.duplicate"]["scores"] == STUDENTS
+
+
 def test_two_runs_of_a_district_never_load_at_once(lakeview: SampleDistrict) -> None:
     night = lakeview.night(**ONE_CLASS)
     for task_id in ("extract-scores", "validate", "transform-to-oneroster"):

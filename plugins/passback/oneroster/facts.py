@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import pandas as pd
 
-from passback.errors import ContractError
+from passback.errors import ContractError, PermissionRefusedError, UnavailableError
 from passback.oneroster.held import flag, held_line_items, is_active, not_as_agreed, reference, text
 from passback.records import (
     SIS_CATEGORIES,
@@ -29,13 +29,14 @@ from passback.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 
     from passback.oneroster import Client
 
     Record = Mapping[str, Any]
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
+Found = TypeVar("Found")
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ _GRADING_PERIOD: Final = "gradingPeriod"
 _SCHOOL_YEAR: Final = "schoolYear"
 _CLOSED: Final = "closed"
 _ISO_DATE: Final = len("2026-11-22")
+_OF_ONE_GRADEBOOK: Final = (ContractError, PermissionRefusedError, UnavailableError)
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -123,19 +125,52 @@ async def read_facts(sis: Client, *, today: date) -> dict[str, pd.DataFrame]:
     }
 
 
-async def read_line_items(sis: Client, classes: Collection[str]) -> pd.DataFrame:
-    """What stands in the gradebooks of some classes, as `held.HELD_LINE_ITEMS`.
+class GradebookLineItems(NamedTuple):
+    """What stands in some gradebooks.
+
+    Attributes:
+        line_items: As `held.HELD_LINE_ITEMS`.
+        unreadable: The classes whose gradebook could not be read.
+    """
+
+    line_items: pd.DataFrame
+    unreadable: frozenset[str]
+
+
+async def read_line_items(sis: Client, classes: Collection[str]) -> GradebookLineItems:
+    """What stands in the gradebooks of some classes; one that cannot be read does not stop the others.
 
     Args:
         sis: The SIS.
         classes: The classes, by the SIS's ids.
 
     Raises:
-        PassbackError: as `Client.collection` does.
+        PassbackError: as `Client.collection` does; what one gradebook alone refuses only if all do.
     """
-    listings = await asyncio.gather(*(sis.line_items_of_class(name) for name in sorted(set(classes))))
-    held = held_line_items(record for listing in listings for record in listing)
-    return held.drop_duplicates("line_item_id", ignore_index=True)
+    names = sorted(set(classes))
+    listings = await each_or_all(sis.line_items_of_class(name) for name in names)
+    held = held_line_items(record for listing in listings if listing is not None for record in listing)
+    return GradebookLineItems(
+        held.drop_duplicates("line_item_id", ignore_index=True),
+        frozenset(name for name, listing in zip(names, listings, strict=True) if listing is None),
+    )
+
+
+async def each_or_all(reads: Iterable[Awaitable[Found]]) -> list[Found | None]:
+    """What each of some reads of gradebooks gives; None for one that failed while others did not.
+
+    Raises:
+        PassbackError: all of several failed, and so the SIS; or one failed in a way that all will.
+    """
+    answers = await asyncio.gather(*reads, return_exceptions=True)
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    alone = [failure for failure in failures if isinstance(failure, _OF_ONE_GRADEBOOK)]
+    if failures and (len(alone) < len(failures) or len(failures) == len(answers) > 1):
+        raise next((failure for failure in failures if failure not in alone), failures[0])
+    if alone:
+        told = f"{type(alone[0]).__name__}, {alone[0].where}"  # the SIS's own words may name somebody
+        log.warning("%d of %d gradebooks could not be read: %s", len(alone), len(answers), told)
+    return [None if isinstance(answer, BaseException) else answer for answer in answers]
 
 
 def needs_schools(sis: Client) -> bool:

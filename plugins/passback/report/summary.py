@@ -46,11 +46,11 @@ class Report:
         summary: Plain JSON. The run as `passback status --json` shows it, and `name` (the district's full
             name), `timezone`, `classes` (a list of `{class_id, title, extracted}` with the six outcomes as
             further keys), `for_a_person` (a list of `{kind, class_title, assessment_title, scores,
-            sentence}`, kind being `deleted_in_source` or `removed_in_source`), `written` (`{line_items,
-            results}`: how many entries were sent, or in a preview would be), `limit` (how many scores the SIS
-            is `known` to hold and how many of them would be `changed`, have `vanished` or are `refused`;
-            whether it `asks`, its `share` and `at_least`, and rows of `classes`), `decision` (what was
-            answered, `by` whom, `at` what time; empty texts where nobody was asked or has answered),
+            sentence}`, kind being `deleted_in_source`, `removed_in_source` or `not_read`), `written`
+            (`{line_items, results}`: how many entries were sent, or in a preview would be), `limit` (how many
+            scores the SIS is `known` to hold and how many of them would be `changed`, have `vanished` or are
+            `refused`; whether it `asks`, its `share` and `at_least`, and rows of `classes`), `decision` (what
+            was answered, `by` whom, `at` what time; empty texts where nobody was asked or has answered),
             `marks_left_out` (late and missing: how many scores went without, because the SIS holds none),
             `category_changes` (what the SIS did to its categories: `steps.categories`, or null),
             `rule_set`, `mapping_file`.

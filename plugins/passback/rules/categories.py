@@ -141,7 +141,7 @@ def _exactly(names: pd.Series) -> pd.Series:
 
 
 def _folded(names: pd.Series) -> pd.Series:
-    return names.str.split().str.join(" ").str.casefold()
+    return names.fillna("").str.split().str.join(" ").str.casefold()
 
 
 def _sent_for(frame: pd.DataFrame) -> pd.Series:
@@ -160,13 +160,15 @@ def _imported_categories(
 ) -> pd.Series | None:
     """The id of the category that each row's group was imported as, for the term of its due date; else null.
 
-    None where the source has no groups to import into.
+    None where the source has no groups to import into. A category of another class is none of this one's.
     """
     if groups is None:
         return None
     terms = held.drop_duplicates("category_id").set_index("category_id")
-    of_group = terms[["term_id", "term_start", "term_end"]].reindex(groups["group_sis_id"])
+    of_group = terms[["sis_class_id", "term_id", "term_start", "term_end"]].reindex(groups["group_sis_id"])
     of_group = of_group.set_axis(frame.index)
     same_term = groups["group_term_id"].eq("") | groups["group_term_id"].eq(of_group["term_id"])
-    counts = of_group["term_id"].notna() & same_term & _holds_on(of_group, _sent_for(frame))
+    of_class = of_group["sis_class_id"]
+    here = of_class.eq("") | of_class.eq(frame["sis_class_id"])
+    counts = of_group["term_id"].notna() & here & same_term & _holds_on(of_group, _sent_for(frame))
     return groups["group_sis_id"].where(counts)

@@ -25,9 +25,10 @@ from passback.records import (
     STAFF,
     STUDENTS,
     TEXT,
+    UNREADABLE,
 )
 from passback.rules.categories import add_category
-from passback.rules.lookup import mapped, positions, taken
+from passback.rules.lookup import agreed, mapped, positions, taken
 from passback.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _SAID_BY_SOURCE: Final = ("sync_on", "course_published", "published", "whole_section", "due_uniform")
 _FIRST_DAY: Final = np.datetime64("0001-01-01", "D")
 _LAST_DAY: Final = np.datetime64("9999-12-31", "D")
+_LAST_INSTANT: Final = pd.Timestamp("9999-12-31T23:59:59Z")
 _UNKNOWN: Final = "\x1f"  # stands in no id: an id of the source beside ids of the SIS
 
 
@@ -80,8 +82,8 @@ def assessment_columns(
         facts: What the SIS says of itself by name, as `records.SIS_FRAMES`.
         district: Its time zone, effective date, categories, and what it says of its source and SIS.
         profile: Its SIS: where its categories belong, and whether they are imported.
-        known_line_items: The ledger's line items; only `line_item_id` is read.
-        now: The instant that membership is judged at.
+        known_line_items: The ledger's line items: which of the SIS's are ours, and when they were due.
+        now: The instant to judge at.
 
     Returns:
         One row an assessment of the source, in its order. Where a system does not say something, the column
@@ -90,11 +92,13 @@ def assessment_columns(
         * assessment_id, class_id, title (trimmed), type, grading_type, include_in_final_grade, as they come;
         * points_possible (null: missing or not finite), points_possible_fraction (what is behind the point);
         * sync_on, course_published, published, whole_section, due_uniform: what the source says of it;
-        * sis_class_id (empty: none), class_on_roster, gradebook (the class in the SIS, or what stands for one
-          that is not there), class_has_gradebook, gradebook_unlinked, master_schedule;
+        * sis_class_id (empty: none, or several), class_on_roster, gradebook (the class in the SIS, or what
+          stands for one that is not there), class_has_gradebook, gradebook_unlinked, gradebook_readable,
+          master_schedule;
         * assign_date, due_date: days in the zone; assigned_or_modified_date: the later of the day it was
-          assigned and the day it was last modified, which does not count for what was assigned before the
-          class's school year: last year's line items are never touched again (RULES section 3);
+          assigned and the day it was last modified, which does not count for what was assigned and due (or
+          sent as due) before the school year: last year's line items are never touched again (RULES
+          section 3);
         * assign_period_open, due_period_open, same_period: null where a class is not on the roster or there
           is no due date; outside of all periods is neither open nor the same;
         * period_id: the grading period of the due date, else of the assign date, else the nearest; empty for
@@ -108,6 +112,7 @@ def assessment_columns(
     """
     assessments = source[ASSESSMENTS.name].reset_index(drop=True)
     platform = SOURCES[district.source.system]
+    today = local_dates(pd.Series([now], dtype="datetime64[us, UTC]"), district.timezone)[0]
     as_they_come = ["assessment_id", "class_id", "grading_type", "include_in_final_grade", *_SAID_BY_SOURCE]
     frame = assessments[as_they_come].copy()
     frame["title"] = assessments["title"].str.strip()
@@ -119,7 +124,10 @@ def assessment_columns(
     frame["assign_date"] = local_dates(assessments["assigned_at"], district.timezone)
     frame["due_date"] = local_dates(assessments["due_at"], district.timezone)
     frame["sis_class_id"] = mapped(
-        frame["class_id"], source[CLASSES.name], "class_id", "sis_class_id"
+        frame["class_id"],
+        agreed(source[CLASSES.name], "class_id", "sis_class_id"),
+        "class_id",
+        "sis_class_id",
     ).fillna("")
     frame["class_on_roster"] = frame["sis_class_id"].ne("") & frame["sis_class_id"].isin(
         facts[SIS_CLASSES.name]["sis_class_id"]
@@ -129,7 +137,10 @@ def assessment_columns(
     )
     _add_gradebook(frame, facts[SIS_CLASSES.name], district, profile)
     frame["assigned_or_modified_date"] = _assigned_or_modified(
-        frame, local_dates(assessments["modified_at"], district.timezone), facts[SIS_PERIODS.name]
+        frame,
+        local_dates(assessments["modified_at"], district.timezone),
+        _first_day_of_school(frame["sis_class_id"], facts[SIS_PERIODS.name], today),
+        known_line_items,
     )
     _add_periods(frame, facts[SIS_PERIODS.name])
     _add_assigner(frame, assessments["assigner_id"], source, facts[SIS_PERIODS.name], district, platform, now)
@@ -169,12 +180,12 @@ def score_columns(
         ids and `assessment_in_feed` is null:
 
         * assessment_id, class_id, assessment_in_feed;
-        * sis_class_id, sis_student_id (empty: none), enrolled, addressee (the student in the SIS, or what
-          stands for one who is not there);
+        * sis_class_id, sis_student_id (empty: none, or several), enrolled, addressee (the student in the
+          SIS, or what stands for one who is not there);
         * standing: the score's status, or `missing` where a 0 goes out for it;
         * scored: whether there are points, of a graded score without other text; null for any other;
-        * points (null: none, or the student is excused), points_fraction (what is behind the point),
-          points_text, points_possible, due_date;
+        * points (null: none, or excused, or a 0 for missing work goes out), points_fraction (what is behind
+          the point), points_text, points_possible, due_date;
         * grade_age_days: days since its grade changed, null where there is no grade; change_age_days: the
           same, null where one was sent.
     """
@@ -185,7 +196,7 @@ def score_columns(
     for name in ("sis_class_id", "points_possible", "due_date"):
         frame[name] = taken(assessments[name], place).set_axis(scores.index)
 
-    students = source[STUDENTS.name]
+    students = agreed(source[STUDENTS.name], "student_id", "sis_student_id")
     student_id = scores["student_id"]
     frame["sis_student_id"] = mapped(student_id, students, "student_id", "sis_student_id").fillna("")
     unknown = frame["sis_student_id"].eq("")
@@ -201,7 +212,7 @@ def score_columns(
     )
     excused = scores["status"].eq("excused")
     frame["standing"] = scores["status"].mask(zero, "missing").where(known)
-    frame["points"] = scores["points"].where(known & ~excused & np.isfinite(scores["points"]))
+    frame["points"] = scores["points"].where(known & ~excused & ~zero & np.isfinite(scores["points"]))
     frame["points_fraction"] = frame["points"] % 1
     frame["points_text"] = scores["points_text"].where(known).mask(excused, "")
     frame["scored"] = (
@@ -261,12 +272,30 @@ def _nearest_period(sis_class_ids: pd.Series, dates: pd.Series, periods: pd.Data
     return first.reindex(range(len(dates)))
 
 
-def _assigned_or_modified(frame: pd.DataFrame, modified: pd.Series, periods: pd.DataFrame) -> pd.Series:
+def _assigned_or_modified(
+    frame: pd.DataFrame, modified: pd.Series, first_day: pd.Series, known_line_items: pd.DataFrame
+) -> pd.Series:
     later = modified.notna() & ~modified.le(frame["assign_date"])  # also where it was never assigned
-    first_days = periods.sort_values("year_start").drop_duplicates("sis_class_id", keep="last")
-    first_day = mapped(frame["sis_class_id"], first_days, "sis_class_id", "year_start")
-    of_last_year = frame["assign_date"].lt(first_day)  # a null is before nothing
+    due = frame["due_date"].fillna(frame["assign_date"])
+    sent = positions(frame, known_line_items[["assessment_id", "sis_class_id"]])
+    sent_due = taken(known_line_items["due_date"], sent).set_axis(frame.index)
+    # A null is before nothing. What is assigned in summer and due in the new year is the new year's.
+    of_last_year = frame["assign_date"].lt(first_day) & (due.lt(first_day) | sent_due.lt(first_day))
     return frame["assign_date"].mask(later & ~of_last_year, modified)
+
+
+def _first_day_of_school(sis_class_ids: pd.Series, periods: pd.DataFrame, today: str) -> pd.Series:
+    """The first day of the school year under way, as each class has it; null where the SIS does not say.
+
+    A class that was over before the district's school year began is of an earlier one, and has its first day.
+    """
+    begun = periods[periods["year_start"].ne("") & periods["year_start"].le(today)]
+    each = begun.groupby("sis_class_id")["year_start"].max().astype(TEXT)
+    over = periods.groupby("sis_class_id")["end_date"].max().reindex(each.index)
+    if len(each):
+        newest = each.max()
+        each = each.mask(over.lt(newest), newest)
+    return sis_class_ids.map(each).astype(TEXT)
 
 
 def _add_gradebook(
@@ -274,8 +303,10 @@ def _add_gradebook(
 ) -> None:
     """What the SIS says of a class's gradebook and school, and where it does not, the district or the id."""
     gradebook = mapped(frame["sis_class_id"], classes, "sis_class_id", "gradebook").fillna("")
-    frame["class_has_gradebook"] = gradebook.ne("none").astype("boolean").mask(gradebook.eq(""))
-    linked = gradebook.eq("linked").astype("boolean").mask(gradebook.eq(""))
+    frame["gradebook_readable"] = gradebook.ne(UNREADABLE)
+    unsaid = gradebook.isin(["", UNREADABLE])
+    frame["class_has_gradebook"] = gradebook.ne("none").astype("boolean").mask(unsaid)
+    linked = gradebook.eq("linked").astype("boolean").mask(unsaid)
     linked = linked.mask(frame["sis_class_id"].isin(district.sis.linked_gradebooks), other=True)
     frame["gradebook_unlinked"] = ~linked
 
@@ -296,13 +327,13 @@ def _add_assigner(
     platform: SourceProfile,
     now: datetime,
 ) -> None:
-    sis_id = mapped(assigner_id, source[STAFF.name], "staff_id", "sis_staff_id")
+    staff = agreed(source[STAFF.name], "staff_id", "sis_staff_id")
+    sis_id = mapped(assigner_id, staff, "staff_id", "sis_staff_id")
     synced = sis_id.fillna("").ne("").astype("boolean")
     frame["assigner_synced"] = synced.where(pd.Series(platform.tells_assigner, index=frame.index))
 
-    stays = source[MEMBERSHIPS.name]
-    stays = stays[stays["joined_at"].le(now) & (stays["left_at"].isna() | stays["left_at"].gt(now))]
-    stays = stays.sort_values("joined_at")
+    stays = _whole_stays(source[MEMBERSHIPS.name])
+    stays = stays[stays["joined_at"].le(now) & stays["left_at"].gt(now)].sort_values("joined_at")
     in_group = assigner_id.isin(stays["staff_id"]).astype("boolean")
     frame["assigner_in_group"] = in_group.where(pd.Series(platform.tells_group, index=frame.index))
 
@@ -317,6 +348,19 @@ def _add_assigner(
     since = _period_of(frame["sis_class_id"], joined, periods)["start_date"].fillna(joined)
     first = district.effective_date.isoformat()
     frame["effective_from"] = since.where(since.gt(first), first).astype(TEXT)
+
+
+def _whole_stays(stays: pd.DataFrame) -> pd.DataFrame:
+    """Stays with the day on which each really began: who joins before having left has not joined anew.
+
+    Returns:
+        staff_id, joined_at, left_at; the last for a stay that goes on.
+    """
+    stays = stays.assign(left_at=stays["left_at"].fillna(_LAST_INSTANT)).sort_values("joined_at")
+    staff_id = stays["staff_id"]
+    left_before = stays.groupby("staff_id")["left_at"].cummax().groupby(staff_id).shift()
+    anew = left_before.isna() | stays["joined_at"].gt(left_before)
+    return stays.assign(joined_at=stays["joined_at"].where(anew).groupby(staff_id).ffill())
 
 
 def _foreign_twins(

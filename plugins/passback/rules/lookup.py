@@ -34,6 +34,12 @@ def mapped(values: pd.Series, table: pd.DataFrame, key: str, column: str) -> pd.
     return taken(rows[column], place).set_axis(values.index)
 
 
+def agreed(table: pd.DataFrame, key: str, column: str) -> pd.DataFrame:
+    """`table` without the keys that have several values in `column`: none of those can be believed."""
+    said = table[[key, column]].drop_duplicates()
+    return table[~table[key].isin(said.loc[said.duplicated(key), key])]
+
+
 def taken(column: pd.Series, place: np.ndarray) -> pd.Series:
     """The values at these positions; null for -1."""
     if column.empty:

@@ -59,7 +59,8 @@ def canonical(
         items: Its records, one column a field, by the contract's names.
         where: What to call the collection in an error.
         statuses: The contract's name of a score's status, by the feed's, where they differ.
-        say: Told how many scores are refused for a value that cannot be, and which field it stands in.
+        say: Told how many scores are refused for a value that cannot be, and which field it stands in; and
+            how many ids stand for several of the SIS.
 
     Raises:
         ContractError: an instant of an assessment or of a stay in the passback group does not exist.
@@ -71,11 +72,14 @@ def canonical(
             return _scores(items, collection, where, statuses, say)
         case CLASSES.name:
             titled = items.assign(title=line(items["title"]))
-            return _rename(titled, CLASSES, {"id": "class_id", "sis_id": "sis_class_id"})
+            renamed = _rename(titled, CLASSES, {"id": "class_id", "sis_id": "sis_class_id"})
+            return one_sis_id_each(renamed, "class_id", "sis_class_id", say)
         case STUDENTS.name:
-            return _rename(items, STUDENTS, {"id": "student_id", "sis_id": "sis_student_id"})
+            renamed = _rename(items, STUDENTS, {"id": "student_id", "sis_id": "sis_student_id"})
+            return one_sis_id_each(renamed, "student_id", "sis_student_id", say)
         case STAFF.name:
-            return _rename(items, STAFF, {"id": "staff_id", "sis_id": "sis_staff_id"})
+            renamed = _rename(items, STAFF, {"id": "staff_id", "sis_id": "sis_staff_id"})
+            return one_sis_id_each(renamed, "staff_id", "sis_staff_id", say)
         case _:
             stays = {name: _real(items, name, collection, where) for name in ("joined_at", "left_at")}
             return MEMBERSHIPS.conform(items.assign(**stays))
@@ -142,6 +146,24 @@ def _scores(
             modified_at=when["modified_at"],
         )
     )
+
+
+def one_sis_id_each(data: pd.DataFrame, key: str, sis_id: str, say: Callable[[str], None]) -> pd.DataFrame:
+    """The rows without a SIS id where the source told several: a grade must not go to the wrong one.
+
+    Args:
+        data: Classes, students or staff.
+        key: The column of the source's id.
+        sis_id: The column of the SIS's.
+        say: Told how many have several.
+    """
+    told = data[[key, sis_id]].drop_duplicates()
+    several = told.loc[told.duplicated(key), key]
+    if len(several):
+        say(
+            f"{several.nunique():,} {key.removesuffix('_id')} ids have several SIS ids; none of those is used"
+        )
+    return data.assign(**{sis_id: data[sis_id].mask(data[key].isin(several), "")})
 
 
 # --- Columns of values that may be of any kind ---

@@ -34,10 +34,13 @@ _FLAG_FIELDS: Final = (
     "late",
     "missing",
 )
-_NUMBER: Final = r"[+-]?(\d+(\.\d*)?|\.\d+)"
+# Digits of other scripts are digits to a regular expression, and none to pandas.
+_NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 _NUMBERS: Final = ("points", "points_possible")
 _REQUIRED: Final = ("assigned_at", "joined_at", "modified_at")
-_INSTANT: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)"
+_INSTANT: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _ID: Final = r"[^\x00-\x1f\x7f]{1,200}"
 _OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _DELIMITER_MEND: Final = "Let the export write commas between the cells (RFC 4180)."

@@ -11,6 +11,21 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from passback.errors import PassbackError
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A part of a source that could not be read, though the rest could.
+
+    Attributes:
+        title: What people call it.
+        error: Why, and what to do about it.
+    """
+
+    title: str
+    error: PassbackError
+
 
 @dataclass(frozen=True)
 class Pull:
@@ -23,6 +38,7 @@ class Pull:
         as_of: The source's clock (UTC) when the reading began; asking since then shows what changes later.
         requests: HTTP requests sent.
         changes: Names of the frames that hold only what changed; the others hold everything.
+        unread: Parts that could not be read: what is not in the frames may be in these, and is not deleted.
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -31,3 +47,4 @@ class Pull:
     as_of: datetime
     requests: int
     changes: frozenset[str] = field(default=frozenset())
+    unread: tuple[Unread, ...] = ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from passback.errors import SourceShrunkError
-from passback.records import ASSESSMENTS, SCORES
+from passback.records import ASSESSMENTS, CLASSES, SCORES, STUDENTS
 from passback.rules.lookup import positions
 
 if TYPE_CHECKING:
@@ -107,6 +107,31 @@ def merge(pull: Pull, snapshot: Mapping[str, pd.DataFrame] | None) -> dict[str, 
     if any(len(frames[name]) != pull.totals[name] for name in pull.changes if name in pull.totals):
         return None
     return frames
+
+
+def keep_unread(
+    frames: Mapping[str, pd.DataFrame], snapshot: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """The frames of a source that was read in part, with the classes that are not among them as they were.
+
+    Nobody can say whether a class that was not found is gone or lies in what could not be read, so that none
+    counts as deleted until everything can be read again.
+
+    Args:
+        frames: The canonical frames of what was read.
+        snapshot: The frames of the last extraction.
+    """
+    kept = dict(frames)
+    not_found = _without(snapshot[CLASSES.name], frames[CLASSES.name][list(CLASSES.key)])["class_id"]
+    for frame in (CLASSES, ASSESSMENTS, SCORES, STUDENTS):
+        before = snapshot[frame.name]
+        if "class_id" in before:
+            before = before[before["class_id"].isin(not_found)]
+        else:
+            before = before[before["student_id"].isin(kept[SCORES.name]["student_id"])]
+        before = _without(before, frames[frame.name][list(frame.key)])
+        kept[frame.name] = frame.conform(pd.concat([frames[frame.name], before], ignore_index=True))
+    return kept
 
 
 def _apply(

@@ -11,7 +11,8 @@ from passback import ledger
 from passback.errors import CountsError
 from passback.frame_store import read_frame
 from passback.oneroster import held_results
-from passback.oneroster.facts import read_line_items
+from passback.oneroster.facts import each_or_all, read_line_items
+from passback.oneroster.held import HELD_RESULTS
 from passback.records import SCORE_VERDICTS
 from passback.report.summary import write_report
 from passback.stages.audit import (
@@ -77,7 +78,9 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
     requests += work.requests()
     ended_at = work.clock()
     if not work.night.preview:
-        ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, final)
+        # Differing copies of a score are refused alike; the ledger keeps a row a score.
+        each = final.drop_duplicates(list(SCORE_VERDICTS.key))
+        ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, each)
         if not cancelled:  # what nobody let pass is asked about again
             keep_lost(work)
     report = run_report(
@@ -107,13 +110,14 @@ async def _read_back(work: Work, plan: Plan) -> int:
     async with work.sis() as sis:
         line_items = _written(work.known_line_items(), plan.line_items, LINE_ITEM_KEY, work.run_id)
         if len(line_items):
-            held = await read_line_items(sis, line_items["sis_class_id"])
-            states = _settled(line_items, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
+            held, unreadable = await read_line_items(sis, line_items["sis_class_id"])
+            readable = line_items[~line_items["sis_class_id"].isin(unreadable)]
+            states = _settled(readable, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
             ledger.settle_line_items(work.writable, district, work.run_id, states)
         results = _written(work.known_results(), plan.results, RESULT_KEY, work.run_id)
         if len(results):
             work.say(f"reading back {len(results):,} results")
-            held = await _held_results(sis, results)
+            held, results = await _held_results(sis, results)
             marks = work.night.district.sis.late_and_missing or work.profile.late_and_missing
             values = RESULT_VALUES if marks == "none" else (*RESULT_VALUES, MARK)
             states = _settled(results, held, RESULT_KEY, values)
@@ -138,15 +142,16 @@ def _written(known: pd.DataFrame, planned: pd.DataFrame, key: list[str], run_id:
     return mine.merge(planned[key], on=key)
 
 
-async def _held_results(sis: Client, results: pd.DataFrame) -> pd.DataFrame:
+async def _held_results(sis: Client, results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the SIS holds, and those of the results that could be read back at all."""
     pairs = results[["sis_class_id", "line_item_id"]].drop_duplicates()
-    listings = await asyncio.gather(
-        *(
-            _results_of(sis, sis_class, line_item)
-            for sis_class, line_item in zip(pairs["sis_class_id"], pairs["line_item_id"], strict=True)
-        )
+    listings = await each_or_all(
+        _results_of(sis, sis_class, line_item)
+        for sis_class, line_item in zip(pairs["sis_class_id"], pairs["line_item_id"], strict=True)
     )
-    return pd.concat(listings, ignore_index=True)
+    read = pairs[[listing is not None for listing in listings]]
+    held = [HELD_RESULTS.empty(), *(listing for listing in listings if listing is not None)]
+    return pd.concat(held, ignore_index=True), results.merge(read, on=list(pairs.columns))
 
 
 async def _results_of(sis: Client, sis_class_id: str, line_item_id: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from passback import connections, ledger, sources
 from passback.errors import ContractError, RetriableError
 from passback.frame_store import open_folder, read_frame, read_json, write_frame
 from passback.records import ASSESSMENTS, SOURCE_FRAMES
-from passback.stages.extract import check_not_shrunk, merge, merge_copies
+from passback.stages.extract import check_not_shrunk, keep_unread, merge, merge_copies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,10 @@ def step(work: Work) -> dict[str, int | str]:
     for frame in SOURCE_FRAMES:
         write_frame(work.folder / "extract", frame.name, frames[frame.name])
     held = {name: len(data) for name, data in frames.items()}
-    work.note("extract", now=now.isoformat(), compared=compared.isoformat(), **held)
+    unread = [{"title": part.title, "error": str(part.error)} for part in pull.unread]
+    work.note(
+        "extract", now=now.isoformat(), compared=compared and compared.isoformat(), unread=unread, **held
+    )
     if not night.preview:
         ledger.keep_extract(
             work.writable,
@@ -55,8 +58,12 @@ def step(work: Work) -> dict[str, int | str]:
     return {**counts, "requests": pull.requests, "folder": str(work.folder)}
 
 
-def _read(work: Work) -> tuple[Pull, dict[str, pd.DataFrame], datetime]:
-    """What was read from the source, everything that it holds by that, and when all of it was read last."""
+def _read(work: Work) -> tuple[Pull, dict[str, pd.DataFrame], datetime | None]:
+    """What was read from the source, everything that it holds by that, and when all of it was read last.
+
+    The latter is None where a part could not be read: the next run reads everything, since what changed in
+    that part until now would show in no other.
+    """
     last = ledger.last_extract(work.connection, work.night.district.district) if work.connection else None
     noted = _noted(last)
     snapshot = _snapshot(last) if work.night.mode != "full" and not _is_due(noted, work) else None
@@ -68,19 +75,20 @@ def _read(work: Work) -> tuple[Pull, dict[str, pd.DataFrame], datetime]:
         pull = _pull(work, None, None, noted)
         frames = merge(pull, None)
     assert frames is not None  # noqa: S101 - a whole pull always merges
-    return (
-        pull,
-        frames,
-        datetime.fromisoformat(noted.get("compared", now.isoformat())) if pull.changes else now,
-    )
+    if pull.unread:
+        work.say(f"{len(pull.unread):,} parts of the source could not be read; they stay as they were")
+        before = _snapshot(last)
+        return pull, frames if before is None else keep_unread(frames, before), None
+    return pull, frames, datetime.fromisoformat(noted["compared"]) if pull.changes else now
 
 
 def _is_due(noted: Mapping[str, Any], work: Work) -> bool:
     """Whether everything is read, because what changed would not show everything (see `SourceProfile`)."""
+    compared = noted.get("compared")
+    if compared is None:
+        return True
     every = _source(work).compare_every
-    if every is None:
-        return False
-    return "compared" not in noted or work.clock() - datetime.fromisoformat(noted["compared"]) >= every
+    return every is not None and work.clock() - datetime.fromisoformat(compared) >= every
 
 
 def _pull(

@@ -87,7 +87,7 @@ async def _kept_categories(sis: Client, planned: pd.DataFrame, known: pd.DataFra
     """
     rewritten = planned[planned["action"].ne("create")]
     ours = known[["line_item_id", "category_id", "accepted_category_id"]]
-    held = await read_line_items(sis, rewritten["sis_class_id"])
+    held, _ = await read_line_items(sis, rewritten["sis_class_id"])
     both = (
         rewritten[["line_item_id"]]
         .merge(ours, on="line_item_id")

@@ -28,6 +28,7 @@ _SENTENCES: Final = {
     " never deleted there by Passback: delete it by hand if it should go.",
     "removed_in_source": "Scores were removed in the learning platform; the SIS still holds them. Clear them"
     " by hand if they should go.",
+    "not_read": "It could not be read, and stands as it was read last; the next run reads everything again.",
 }
 
 
@@ -118,8 +119,18 @@ def _reasons(counted: pd.DataFrame, texts: Mapping[str, Reason]) -> dict[str, di
 def _for_a_person(
     work: Work, final: pd.DataFrame, source: Mapping[str, pd.DataFrame]
 ) -> list[dict[str, Any]]:
+    unread = [
+        {
+            "kind": "not_read",
+            "class_title": part["title"],
+            "assessment_title": "",
+            "scores": 0,
+            "sentence": f"{_SENTENCES['not_read']} {part['error']}",
+        }
+        for part in work.noted("extract").get("unread", [])
+    ]
     if work.night.classes or work.night.assessments:
-        return []  # what the run did not look at is not missing
+        return unread  # what the run did not look at is not missing
     of_sis = source["assessments"].merge(source["classes"].drop_duplicates("class_id"), on="class_id")
     system = work.night.district.source.system
     left = left_behind(
@@ -134,7 +145,7 @@ def _for_a_person(
         zero_status=work.profile.zero_status,
     )
     titled = left.merge(_class_titles(source), on="class_id", how="left").fillna({"class_title": ""})
-    return [
+    return unread + [
         {
             "kind": row["kind"],
             "class_title": row["class_title"],

@@ -9,7 +9,15 @@ from zoneinfo import ZoneInfo
 
 from passback.frame_store import read_frame, write_frame
 from passback.oneroster.facts import read_facts, read_line_items
-from passback.records import SIS_CATEGORIES, SIS_FRAMES, SIS_LINE_ITEMS, SOURCE_FRAMES
+from passback.records import (
+    SIS_CATEGORIES,
+    SIS_CLASSES,
+    SIS_FRAMES,
+    SIS_LINE_ITEMS,
+    SOURCE_FRAMES,
+    UNREADABLE,
+)
+from passback.rules.lookup import positions
 from passback.rules.verdicts import PASSED
 from passback.stages.extract import Scope, limit, merge_copies
 from passback.stages.validate import judge_assessments, validate
@@ -77,14 +85,23 @@ async def _facts(
         classes = _classes_to_look_into(work, source, facts, known)
         if classes:
             work.say(f"asking {work.profile.title} what stands in {len(classes):,} gradebooks already")
-            facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(await read_line_items(sis, classes))
+            held, unreadable = await read_line_items(sis, classes)
+            facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(held)
+            listed = facts[SIS_CLASSES.name]
+            closed_to_us = listed["sis_class_id"].isin(unreadable)
+            facts[SIS_CLASSES.name] = listed.assign(
+                gradebook=listed["gradebook"].mask(closed_to_us, UNREADABLE)
+            )
         return facts, sis.requests, sis.version
 
 
 def _classes_to_look_into(
     work: Work, source: dict[str, pd.DataFrame], facts: dict[str, pd.DataFrame], known: pd.DataFrame
 ) -> set[str]:
-    """The SIS classes in which this run creates a line item, where a foreign one may stand already."""
+    """The SIS classes in which a foreign line item may stand already where this run wants one of ours.
+
+    That is where it creates one, and where it gives one another title or due date.
+    """
     judged = judge_assessments(
         source,
         facts,
@@ -95,8 +112,7 @@ def _classes_to_look_into(
         now=work.now(),
     )
     passing = judged[judged["outcome"].eq(PASSED)]
-    held = known.loc[known["state"].eq("confirmed"), ["assessment_id", "sis_class_id"]]
-    new = passing.merge(
-        held.drop_duplicates(), on=["assessment_id", "sis_class_id"], how="left", indicator=True
-    )
-    return set(new.loc[new["_merge"].eq("left_only"), "sis_class_id"])
+    passing = passing.assign(due_date=passing["due_date"].fillna(passing["assign_date"]))
+    placed = ["assessment_id", "sis_class_id", "title", "due_date"]
+    held = known.loc[known["state"].eq("confirmed"), placed]
+    return set(passing.loc[positions(passing, held) < 0, "sis_class_id"])

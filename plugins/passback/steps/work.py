@@ -103,7 +103,7 @@ class Work:
         )
         return Client(connections.endpoint(sis.connection), self.profile, limits=limits, retries=RETRIES)
 
-    def note(self, step: str, **facts: int | str) -> None:
+    def note(self, step: str, **facts: object) -> None:
         """Keep what later steps ask of this one."""
         write_json(self.folder, step, facts)
 

@@ -340,6 +340,85 @@ async def test_a_course_that_is_gone_since_the_courses_were_listed_is_left_out(
     assert "course 2 is gone since the courses were listed" in said
 
 
+BAD_COURSE = "/api/v1/courses/2/students/submissions"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda: web.json_response({"status": "unauthorized"}, status=403), "may not read the grades"),
+        (lambda: web.json_response({"status": "unauthorized"}, status=401), "may not read the grades"),
+        (lambda: web.json_response({}, status=404), "does not know the grades"),
+        (lambda: web.json_response({}, status=400), "Canvas answered 400"),
+        (lambda: web.Response(text="<html>Log in</html>", content_type="text/html"), "a web page, not JSON"),
+        (lambda: web.Response(text='[{"user_id": 1'), "not JSON"),
+        (lambda: web.json_response([{"user_id": "s-secret"}]), "not what Canvas documents"),
+    ],
+)
+async def test_a_course_that_cannot_be_read_stops_no_other_and_is_told_of(
+    stub: StubCanvas, pages: ObjectStoragePath, answer: Callable[[], web.StreamResponse], told: str
+) -> None:
+    stub.add_courses(2, 3)
+    stub.script = answering(BAD_COURSE, answer)
+    got = await stub.pull(pages)
+    assert set(got.frames["classes"]["class_id"]) == {"11", "12", "31"}
+    assert len(got.frames["scores"]) == 5
+    (unread,) = got.unread
+    assert unread.title == "Course 2 (course 2)"
+    assert told in str(unread.error)
+    assert "secret" not in str(unread.error)
+
+
+@pytest.mark.parametrize("when", ["2026-02-30T10:00:00Z", "2026-13-01T10:00:00Z"])
+async def test_a_course_with_a_day_that_does_not_exist_stops_no_other(
+    stub: StubCanvas, pages: ObjectStoragePath, when: str
+) -> None:
+    stub.add_courses(2, 3)
+    stub.records["/api/v1/courses/2/assignments"][0]["due_at"] = when
+    got = await stub.pull(pages)
+    assert set(got.frames["classes"]["class_id"]) == {"11", "12", "31"}
+    assert [unread.title for unread in got.unread] == ["Course 2 (course 2)"]
+
+
+async def test_a_course_that_does_not_answer_is_tried_again_later_and_then_left_out(
+    stub: StubCanvas, pages: ObjectStoragePath
+) -> None:
+    stub.add_courses(2, 3)
+    stub.script = answering(BAD_COURSE, lambda: web.Response(status=500))
+    with pytest.raises(UnavailableError):
+        await stub.pull(pages)
+    stub.calls = []
+    got = await stub.pull(pages)
+    assert SUBMISSIONS not in calls(stub)
+    assert set(got.frames["classes"]["class_id"]) == {"11", "12", "31"}
+    assert ["Canvas answered 500" in str(unread.error) for unread in got.unread] == [True]
+
+
+async def test_what_keeps_most_courses_from_being_read_is_no_matter_of_single_ones(
+    stub: StubCanvas, pages: ObjectStoragePath
+) -> None:
+    stub.add_courses(2, 3)
+    stub.script = lambda request: (
+        web.json_response({"status": "unauthorized"}, status=403)
+        if request.path in {BAD_COURSE, SUBMISSIONS}
+        else None
+    )
+    with pytest.raises(PermissionRefusedError, match="may not read the grades of course"):
+        await stub.pull(pages)
+
+
+async def test_many_courses_that_do_not_answer_are_an_outage(
+    stub: StubCanvas, pages: ObjectStoragePath
+) -> None:
+    stub.add_courses(*range(2, 9))
+    stub.script = lambda request: (
+        web.Response(status=500) if request.path.endswith("/sections") and request.path != SECTIONS else None
+    )
+    for _ in range(3):
+        with pytest.raises(UnavailableError):
+            await stub.pull(pages)
+
+
 # --- The clock ---
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from passback.errors import ContractError
 from passback.sources.canvas.client import Canvas
 from passback.sources.canvas.frames import canonical
 from passback.sources.canvas.probe import probe
-from passback.sources.canvas.reading import read_district
+from passback.sources.canvas.reading import read_district, unread_course
 from passback.sources.pulled import Pull
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from passback.connections import Endpoint
+    from passback.sources.canvas.pages import CourseRead
+    from passback.sources.pulled import Unread
 
 __all__ = ["count", "pull"]
 
@@ -46,6 +49,8 @@ async def pull(
     Canvas does not date is seen only when everything is read again: a grade taken back or hidden again, a
     mark set by hand, a student who came or changed section and has not been graded since.
 
+    A course that cannot be read is left out and told of (`Pull.unread`): it does not stop the others.
+
     Args:
         endpoint: The connection; its secret is the access token, its extra holds `account` or `courses`.
         pages: The folder in which what was read is kept until the extraction is complete.
@@ -62,8 +67,8 @@ async def pull(
         UnavailableError, BusyError: Canvas does not answer, or keeps asking to slow down.
     """
     async with Canvas(endpoint) as canvas:
-        courses = await read_district(canvas, pages, since=since, known=known, say=say)
-    frames = canonical(courses, endpoint.connection, say=say)
+        courses, unread = await read_district(canvas, pages, since=since, known=known, say=say)
+    frames, courses, odd = _frames(courses, endpoint.connection, say=say)
     counted = _COUNTED if since else (*_COUNTED, "scores")
     # What was known of these is replaced: somebody may no longer have them to do.
     whole = pd.DataFrame(
@@ -76,7 +81,29 @@ async def pull(
         as_of=min(course.as_of for course in courses) if courses else canvas.began,
         requests=canvas.requests,
         changes=frozenset({"scores"}) if since else frozenset(),
+        unread=(*unread, *odd),
     )
+
+
+def _frames(
+    courses: list[CourseRead], connection: str, *, say: Callable[[str], None]
+) -> tuple[dict[str, pd.DataFrame], list[CourseRead], list[Unread]]:
+    """The canonical frames, the courses that are in them, and those that hold what cannot be."""
+    try:
+        return canonical(courses, connection, say=say), courses, []
+    except ContractError:
+        good, odd = [], []
+        for read in courses:
+            try:
+                canonical([read], connection, say=lambda _: None)
+            except ContractError as error:
+                say(f"course {read.course.id} could not be read")
+                odd.append(unread_course(read.course, error))
+            else:
+                good.append(read)
+        if len(odd) > len(good):
+            raise
+        return canonical(good, connection, say=say), good, odd
 
 
 async def count(endpoint: Endpoint) -> dict[str, int]:

@@ -16,7 +16,7 @@ import pandas as pd
 from passback.errors import ContractError
 from passback.records import ASSESSMENTS, CLASSES, INSTANT, MEMBERSHIPS, SCORES, STAFF, STUDENTS
 from passback.rules.lookup import mapped, positions
-from passback.sources.canonical import line, numbers
+from passback.sources.canonical import line, numbers, one_sis_id_each
 from passback.sources.canvas.pages import Submission
 
 if TYPE_CHECKING:
@@ -50,9 +50,13 @@ def canonical(
     return {
         "assessments": assessments,
         "scores": scores,
-        "classes": CLASSES.conform(_one_sis_id_each(_classes(courses), "class_id", "sis_class_id", say)),
+        "classes": CLASSES.conform(
+            one_sis_id_each(_classes(courses), "class_id", "sis_class_id", say).drop_duplicates("class_id")
+        ),
         "students": STUDENTS.conform(
-            _one_sis_id_each(_students(courses), "student_id", "sis_student_id", say)
+            one_sis_id_each(_students(courses), "student_id", "sis_student_id", say).drop_duplicates(
+                "student_id"
+            )
         ),
         "staff": STAFF.empty(),
         "memberships": MEMBERSHIPS.empty(),
@@ -352,15 +356,3 @@ def _students(courses: Iterable[CourseRead]) -> pd.DataFrame:
 
 def _known_as(sis_id: object) -> str:
     return "" if sis_id is None or sis_id is msgspec.UNSET else str(sis_id)
-
-
-def _one_sis_id_each(data: pd.DataFrame, key: str, sis_id: str, say: Callable[[str], None]) -> pd.DataFrame:
-    """One row a key; without a SIS id where Canvas told several: a grade must not go to the wrong one."""
-    told = data[[key, sis_id]].drop_duplicates()
-    several = told.loc[told.duplicated(key), key]
-    if len(several):
-        say(
-            f"{several.nunique():,} {key.removesuffix('_id')} ids have several SIS ids; none of those is used"
-        )
-    each = data.drop_duplicates(key)
-    return each.assign(**{sis_id: each[sis_id].mask(each[key].isin(several), "")})

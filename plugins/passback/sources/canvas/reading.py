@@ -13,9 +13,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from passback.errors import ConfigurationError, PermissionRefusedError
+from passback.errors import ConfigurationError, ContractError, PermissionRefusedError, UnavailableError
 from passback.frame_store import write_whole
-from passback.sources.canvas.client import PARALLEL, Canvas, Listing, MissingError, UnpublishedError
+from passback.sources.canvas.client import (
+    PARALLEL,
+    Canvas,
+    Listing,
+    MissingError,
+    UnpublishedError,
+)
 from passback.sources.canvas.pages import (
     Account,
     Assignment,
@@ -28,12 +34,15 @@ from passback.sources.canvas.pages import (
     SyncAssignment,
 )
 from passback.sources.feed import OVERLAP, PAGES_KEPT
+from passback.sources.pulled import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     import pandas as pd
     from airflow.sdk import ObjectStoragePath
+
+    from passback.errors import PassbackError
 
 Read = TypeVar("Read", Account, CourseRead)
 
@@ -47,6 +56,9 @@ READ_AFTER_END: Final = timedelta(days=365)
 # A request must not grow longer than a web server takes; Canvas' ids have up to 17 digits.
 IDS_AT_ONCE: Final = 50
 TOLD_EVERY: Final = 50
+# One odd course does not stop the others. Each that does not answer is waited for, and many are an outage.
+MOST_UNANSWERED: Final = 3
+LONGEST_TITLE: Final = 100  # of a course that is told of
 
 
 async def read_district(
@@ -56,8 +68,17 @@ async def read_district(
     since: datetime | None,
     known: pd.DataFrame,
     say: Callable[[str], None],
-) -> list[CourseRead]:
-    """Read the account and all its courses, a few at a time (see `passback.sources.canvas.pull`)."""
+) -> tuple[list[CourseRead], list[Unread]]:
+    """Read the account and all its courses, a few at a time (see `passback.sources.canvas.pull`).
+
+    Returns:
+        What was read, and the courses that could not be.
+
+    Raises:
+        UnavailableError: courses do not answer, for the first time in this extraction, or more of them than
+            `MOST_UNANSWERED`; the others are kept for the next try.
+        PassbackError: more than half of the courses cannot be read: that is no matter of single ones.
+    """
     folder = pages / (f"{since:%Y%m%dT%H%M%SZ}" if since else "all")
     account = _kept(folder / "account.json", Account)
     if account is None:
@@ -65,13 +86,8 @@ async def read_district(
         to_sync = await list_to_sync(canvas, courses)
         account = Account(canvas.began, courses, to_sync)
         _keep(folder / "account.json", account)
-    to_sync_of: dict[str, list[SyncAssignment]] = {}
-    for assignment in account.to_sync:
-        to_sync_of.setdefault(str(assignment.course_id), []).append(assignment)
-    sections_of: dict[str, set[str]] = {}
-    for assessment_id, class_id in zip(known["assessment_id"], known["class_id"], strict=True):
-        sections_of.setdefault(assessment_id, set()).add(class_id)
-    turns, read = asyncio.Semaphore(PARALLEL), 0
+    to_sync_of, sections_of = _to_sync_by_course(account), _sections_by_assignment(known)
+    turns, read, unread, unanswered = asyncio.Semaphore(PARALLEL), 0, list[Unread](), list[Unread]()
 
     async def one(course: Course) -> CourseRead | None:
         nonlocal read
@@ -83,8 +99,16 @@ async def read_district(
                     found = await read_course(
                         canvas, course, to_sync_of.get(str(course.id), []), since=since, known=sections_of
                     )
-                except MissingError:
-                    say(f"course {course.id} is gone since the courses were listed")
+                except UnavailableError as error:
+                    unanswered.append(unread_course(course, error))
+                    if len(unanswered) > MOST_UNANSWERED:
+                        raise
+                    return None
+                except (ContractError, PermissionRefusedError) as error:
+                    gone = isinstance(error, MissingError)
+                    what = "is gone since the courses were listed" if gone else "could not be read"
+                    say(f"course {course.id} {what}")
+                    unread.append(unread_course(course, error))
                     return None
                 await asyncio.to_thread(_keep, path, found)
         read += 1
@@ -94,12 +118,53 @@ async def read_district(
 
     tasks = [asyncio.ensure_future(one(course)) for course in account.courses]
     try:
-        found = await asyncio.gather(*tasks)
+        found = [course for course in await asyncio.gather(*tasks) if course is not None]
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return [course for course in found if course is not None]
+    _check_enough(account, folder, unread, unanswered)
+    return found, [*unread, *unanswered]
+
+
+def _check_enough(
+    account: Account, folder: ObjectStoragePath, unread: list[Unread], unanswered: list[Unread]
+) -> None:
+    """Raise where courses may yet answer, or where those that cannot be read are more than half of all."""
+    if unanswered and not _is_tried_again(folder):
+        raise unanswered[0].error
+    failed = [*unread, *unanswered]
+    if len(failed) > len(account.courses) / 2:
+        raise failed[0].error
+
+
+def _is_tried_again(folder: ObjectStoragePath) -> bool:
+    """Whether a try of this extraction before this one ended for courses that did not answer."""
+    marker = folder / "unanswered.json"
+    if marker.exists():
+        return True
+    write_whole(marker, b"{}")
+    return False
+
+
+def _to_sync_by_course(account: Account) -> dict[str, list[SyncAssignment]]:
+    by_course: dict[str, list[SyncAssignment]] = {}
+    for assignment in account.to_sync:
+        by_course.setdefault(str(assignment.course_id), []).append(assignment)
+    return by_course
+
+
+def _sections_by_assignment(known: pd.DataFrame) -> dict[str, set[str]]:
+    sections: dict[str, set[str]] = {}
+    for assessment_id, class_id in zip(known["assessment_id"], known["class_id"], strict=True):
+        sections.setdefault(assessment_id, set()).add(class_id)
+    return sections
+
+
+def unread_course(course: Course, error: PassbackError) -> Unread:
+    """A course that could not be read, as a person finds it in Canvas."""
+    name = " ".join((course.name or "")[:LONGEST_TITLE].split())
+    return Unread(f"{name} (course {course.id})".strip(), error)
 
 
 # --- The account ---
