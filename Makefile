@@ -25,7 +25,7 @@ demo:
 
 test: lint
 	echo 'Tests'
-	'$(bin)/python' -m pytest
+	'$(bin)/python' -m pytest --numprocesses=2 --dist=loadfile
 
 lint:
 	$(install) test; fi

@@ -235,7 +235,9 @@ def test_a_run_of_another_class_or_of_all_is_judged_by_what_it_looks_at(lakeview
     refuse_all_known(lakeview)
     other = lakeview.night(classes=("AAA-2014J",))
     assert until_asked(lakeview, other)["refused"] == 0
-    everything = until_asked(lakeview, lakeview.night())  # 383 of 2,980 are less than 30 %
+    night = lakeview.night()
+    patient = night.district.model_copy(update={"limits": Limits(share=0.6)})
+    everything = until_asked(lakeview, replace(night, district=patient))  # 383 of 746 are less than 60 %
     assert (everything["refused"], everything["asks"]) == (STUDENTS, 0)
 
 
