@@ -187,7 +187,9 @@ async def test_a_missing_permission_of_aeries_is_named_and_its_words_say_what_to
             process.control("PATCH", "/settings", {"permissions": {"Gradebook Assignment": []}})
             refused = [each for each in await permissions(client) if not each.readable]
             with pytest.raises(PermissionRefusedError, match="does not let passback read lineItems: 403"):
-                await read_line_items(client, items["sis_class_id"])
+                await client.line_items_of_class(items["sis_class_id"].iloc[0])
+            listed = await read_line_items(client, items["sis_class_id"])
+    assert listed.unreadable == set(items["sis_class_id"])
     assert (counts.line_items_written, counts.refused) == (2, len(results))
     with ledger, ledger.cursor() as cursor:
         cursor.execute("SELECT DISTINCT answer_words FROM passback.results WHERE state = 'refused'")
