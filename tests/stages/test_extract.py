@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -104,6 +105,20 @@ def test_a_changed_score_takes_the_place_of_the_one_before() -> None:
 def test_a_deleted_assessment_takes_its_scores_with_it() -> None:
     changes = pull(frames([], []), totals=(1, 1), since=True, gone_assessments=[("a1", "biology")])
     assert points_by_key(merge(changes, SNAPSHOT)) == {("a2", "s1"): 7}
+
+
+def test_where_only_scores_are_read_as_changes_a_missing_assessment_takes_its_scores_with_it() -> None:
+    read = frames([assessment("a2")], [score("a2", "s1", 9)])
+    changes = replace(pull(read, totals=(1, 0)), changes=frozenset({"scores"}), totals={"assessments": 1})
+    assert points_by_key(merge(changes, SNAPSHOT)) == {("a2", "s1"): 9}
+
+
+def test_an_assessment_that_was_read_whole_keeps_no_score_from_before() -> None:
+    read = frames([assessment("a1"), assessment("a2")], [score("a1", "s1", 9)])
+    whole = pd.DataFrame({"assessment_id": ["a1"]}, dtype="str")
+    changes = replace(pull(read, totals=(2, 0)), changes=frozenset({"scores"}), totals={"assessments": 2})
+    changes = replace(changes, deleted={"scores": whole})
+    assert points_by_key(merge(changes, SNAPSHOT)) == {("a1", "s1"): 9, ("a2", "s1"): 7}
 
 
 def test_a_deleted_score_is_gone() -> None:

@@ -6,25 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from district import SampleDistrict, environment
 from sandbox_canvas import Canvas
-from sandbox_process import start_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from district import SampleDistrict
     from sandbox_process import SandboxProcess
 
 BAD, GOOD = "1752", "1758"  # an assignment of each of the two courses of the data
-
-
-@pytest.fixture
-def harborview(ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleDistrict]:
-    with start_sandbox(tmp_path / "sandbox", lms="canvas", sis="aspen", modules="AAA") as sandbox:
-        for name, value in environment(sandbox, ledger_url, tmp_path / "stage", "harborview").items():
-            monkeypatch.setenv(name, value)
-        yield SampleDistrict(sandbox, ledger_url, tmp_path / "stage", name="harborview")
 
 
 def course_of(sandbox: SandboxProcess, assignment: str) -> int:

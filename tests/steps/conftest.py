@@ -1,0 +1,23 @@
+"""A district whose platform is Canvas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from district import SampleDistrict, environment
+from sandbox_process import start_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def harborview(ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleDistrict]:
+    """The sample district of Canvas and Aspen with a sandbox and a ledger of its own."""
+    with start_sandbox(tmp_path / "sandbox", lms="canvas", sis="aspen", modules="AAA") as sandbox:
+        for name, value in environment(sandbox, ledger_url, tmp_path / "stage", "harborview").items():
+            monkeypatch.setenv(name, value)
+        yield SampleDistrict(sandbox, ledger_url, tmp_path / "stage", name="harborview")
