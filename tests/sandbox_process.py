@@ -67,12 +67,14 @@ class SandboxProcess:
         state: Its state folder.
     """
 
-    def __init__(self, state: Path, options: dict[str, Any]) -> None:
+    def __init__(self, state: Path, options: dict[str, Any], *, strict: bool = True) -> None:
         self.state = state
         self._options = options
+        self._strict = strict
         self._token = ""
         self._sis: dict[str, Any] = {}
         self._start(options)
+        self._be_strict()
 
     def _start(self, options: dict[str, Any]) -> None:
         self.state.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,11 @@ class SandboxProcess:
             time.sleep(0.02)
         self.url: str = json.loads(ready.read_text())["url"]
         self.pid = self._process.pid
+
+    def _be_strict(self) -> None:
+        """Only the generic SIS takes half a record, unless it is told not to."""
+        if self._strict and self._options.get("sis") == "generic":
+            self.control("PATCH", "/settings", {"lenient": False})
 
     def stop(self) -> int:
         """End it with SIGTERM; its exit code."""
@@ -150,6 +157,7 @@ class SandboxProcess:
         """Seed afresh, forget faults; credentials and address stay."""
         self.control("POST", "/reset")
         self._token = ""  # a fault may have revoked it
+        self._be_strict()
 
     # --- What a client sees ---
 
@@ -196,15 +204,16 @@ class SandboxProcess:
 
 
 @contextmanager
-def start_sandbox(state: Path, **options: Any) -> Iterator[SandboxProcess]:
+def start_sandbox(state: Path, *, strict: bool = True, **options: Any) -> Iterator[SandboxProcess]:
     """A sandbox on loopback for the with-block.
 
     Args:
         state: The folder of its state; a second start on it goes on where the first ended.
+        strict: Whether the generic SIS refuses records that say less than they must; by itself it takes them.
         **options: Options of `python -m sandbox`: `lms="canvas"`, `sis="aspen"`, `modules="AAA"`, `port`,
             `today="2026-03-02"`, `reset=True`.
     """
-    process = SandboxProcess(state, options)
+    process = SandboxProcess(state, options, strict=strict)
     try:
         yield process
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sandbox import aeries_native, aeries_native_control
 from sandbox.gradebook_rules import (
     check_exists,
     check_member,
@@ -167,5 +168,11 @@ AERIES: Final = Sis(
     },
     current_only=True,
     permitted=permitted,
-    settings={"whole_scores": True, "permissions": {area: ["read", "update"] for area in AREAS}},
+    settings={
+        "whole_scores": True,
+        "permissions": {area: ["read", "update"] for area in AREAS},
+        **aeries_native.SETTINGS,
+    },
+    routes=(*aeries_native.ROUTES, *aeries_native_control.ROUTES),
+    connections=aeries_native.connections,
 )

@@ -7,18 +7,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox import faults, feed, seed, seed_sis, service
-from sandbox.exchange import Action, Answer, Call, Route, answer, connection_to, object_of, refused
+from sandbox import faults, feed, seed, seed_sis, service, sis_settings
+from sandbox.exchange import Action, Answer, Call, Route, answer, object_of, refused
+from sandbox.gradebook_control import add_assignment, forget
 from sandbox.oneroster import exists
 from sandbox.platforms import PLATFORMS
+from sandbox.seeding import first_settings
 from sandbox.seeding import seed as seed_afresh
 from sandbox.siss import SISS
+from sandbox.snapshots import restore, snapshot
 from sandbox.store import keep_settings, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from sandbox.sis import Sis
 
 _WRITES_AT_ONCE: Final = 10_000
 
@@ -78,25 +79,14 @@ def info(call: Call) -> Answer:
                 "client_secret": kept["client_secret"],
                 "token_seconds": kept["token_seconds"],
                 "scopes": list(sis.scopes),
-                "settings": {name: kept[name] for name in ("clock_skew_seconds", *sis.settings)},
+                "settings": {name: kept[name] for name in first_settings(sis)},
             },
-            "connections": {"source": platform.connection(call), "sis": _sis_connection(call, sis)},
+            "connections": {
+                "source": platform.connection(call),
+                "sis": sis_settings.connection(sis, base_url, kept),
+                **sis.connections(call),
+            },
         }
-    )
-
-
-def _sis_connection(call: Call, sis: Sis) -> dict[str, Any]:
-    """The Airflow connection to the SIS."""
-    kept, base_url = settings(call.sandbox.connection), call.sandbox.base_url
-    extra = {
-        "token_url": f"{base_url}{sis.token_path}",
-        "token_auth": "basic" if "basic" in sis.token_forms else "body",
-        "scope": " ".join(sis.scopes),
-    }
-    if sis.gradebook != sis.rostering:
-        extra["gradebook_path"] = sis.gradebook
-    return connection_to(
-        base_url + sis.rostering, login=kept["client_id"], password=kept["client_secret"], **extra
     )
 
 
@@ -111,16 +101,18 @@ def change_settings(call: Call) -> Answer:
     """PATCH /control/settings: credentials, how long a token lasts, the SIS's clock and its own settings."""
     body = object_of(call.body)
     types = {"client_id": str, "client_secret": str, "feed_token": str, "token_seconds": int}
-    types |= {name: type(value) for name, value in SISS[call.sandbox.sis].settings.items()}
-    _only(body, (*types, "clock_skew_seconds"))
+    sis = SISS[call.sandbox.sis]
+    types |= {name: type(value) for name, value in first_settings(sis).items()}
+    _only(body, types)
     for name, value in body.items():
-        wanted = types.get(name, int)
+        wanted = types[name]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise refused(422, f"{name} is of the wrong type.")
-        if not value and wanted is not bool and name != "clock_skew_seconds":
+        if not value and wanted is not bool and name not in {"clock_skew_seconds", "vendor_header"}:
             raise refused(422, f"{name} is empty.")
+    sis_settings.check(sis, body)
     if "permissions" in body:
-        known = SISS[call.sandbox.sis].settings["permissions"]
+        known = sis.settings["permissions"]
         _check_permissions(body["permissions"], known)
         body["permissions"] = settings(call.sandbox.connection)["permissions"] | body["permissions"]
     keep_settings(call.sandbox.connection, **body)
@@ -137,6 +129,7 @@ def reset(call: Call) -> Answer:
     except (TypeError, ValueError):
         raise refused(422, "today is not a date such as 2026-11-22.") from None
     call.sandbox.faults.clear()
+    call.sandbox.epoch += 1
     seed_afresh(call.sandbox.connection, today, call.sandbox.clock.tick())
     return info(call)
 
@@ -515,7 +508,8 @@ def order_fault(call: Call) -> Answer:
 
 def list_faults(call: Call, status: int = 200) -> Answer:
     """GET /control/faults."""
-    return answer({"faults": faults.waiting(call.sandbox), "kinds": faults.KINDS}, status)
+    waiting = {"faults": faults.waiting(call.sandbox), "late": call.sandbox.late, "kinds": faults.KINDS}
+    return answer(waiting, status)
 
 
 def lift_faults(call: Call) -> Answer:
@@ -533,6 +527,8 @@ ROUTES: Final = (
     _route("GET", "/info", info),
     _route("PATCH", "/settings", change_settings),
     _route("POST", "/reset", reset),
+    Route("POST", "/control/snapshot", snapshot, "control", alone=True),
+    Route("POST", "/control/restore", restore, "control", alone=True),
     _route("POST", "/export-csv", export_csv),
     _route("POST", "/roster", change_roster),
     _route("PATCH", "/roster", change_enrollment),
@@ -543,6 +539,8 @@ ROUTES: Final = (
     _route("DELETE", "/sis/lineItems/{sourced_id}", remove_sis("lineItem")),
     _route("PUT", "/sis/results/{sourced_id}", edit_gradebook("result")),
     _route("DELETE", "/sis/results/{sourced_id}", remove_sis("result")),
+    _route("POST", "/sis/forget", forget),
+    _route("POST", "/sis/assignments", add_assignment),
     _route("GET", "/sis/dump", dump),
     _route("GET", "/requests", requests),
     _route("POST", "/requests/reset", reset_requests),

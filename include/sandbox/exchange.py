@@ -28,6 +28,10 @@ class Sandbox:
         sis: The SIS it is: a name in `siss.SISS`.
         today: The seeding date asked for at the start, or empty for the local date.
         faults: The faults ordered and not yet used up; they do not survive a restart.
+        snapshots: Copies of the state by name; they do not survive a restart either.
+        epoch: Grows whenever the state is replaced: what was under way before concerns another world.
+        late: How many requests of the fault `late-commit` are still to be done.
+        nonces: OAuth 1.0 nonces that were used, and the timestamp each came with.
     """
 
     connection: sqlite3.Connection
@@ -37,11 +41,28 @@ class Sandbox:
     sis: str
     today: str = ""
     faults: list[Fault] = field(default_factory=list)
+    snapshots: dict[str, sqlite3.Connection] = field(default_factory=dict)
+    epoch: int = 0
+    late: int = 0
+    nonces: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request: `parameters` are those of the path, `body` is unread text."""
+    """A request.
+
+    Attributes:
+        sandbox: The sandbox that it is made to.
+        method: The HTTP method.
+        path: The path, decoded.
+        parameters: Those of the path.
+        query: Those of the query; of one that is repeated, the last.
+        headers: Header fields; names in any case.
+        body: The body, unread.
+        raw_path: The path as it was sent, still encoded.
+        raw_query: The query as it was sent, without the question mark.
+        fault: The fault that strikes it.
+    """
 
     sandbox: Sandbox
     method: str
@@ -50,6 +71,9 @@ class Call:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    raw_path: str = ""
+    raw_query: str = ""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +117,7 @@ class Route:
         action: The handler.
         side: `feed`, `sis`, `token` or `control`; faults and counts go by it.
         kind: For a write into the SIS: the kind of record, as the log of writes calls it.
+        alone: Whether it begins its own transactions, instead of running inside one.
     """
 
     method: str
@@ -100,6 +125,7 @@ class Route:
     action: Action
     side: str
     kind: str = ""
+    alone: bool = False
 
 
 def dumps(value: Any) -> str:
@@ -117,7 +143,7 @@ def refused(status: int, message: str, **more: Any) -> RefusedError:
     return RefusedError(answer({"error": {"message": message, **more}}, status))
 
 
-def connection_to(url: str, *, login: str = "", password: str, **extra: str) -> dict[str, Any]:
+def connection_to(url: str, *, login: str = "", password: str, **extra: Any) -> dict[str, Any]:
     """An Airflow connection of type http to an address, in Airflow's JSON form.
 
     Args:

@@ -61,4 +61,6 @@ GENERIC: Final = Sis(
     check_result=check_result,
     categories=categories,
     ends_after_days=1,  # 1.2 excludes endDate from the session
+    lenient=True,
+    most_items=10_000,
 )

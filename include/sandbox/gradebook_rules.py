@@ -63,6 +63,7 @@ _SHAPES: Final = {
     ("1.1", "result"): Shape(
         ("lineItem", "student", "score", "scoreStatus", "scoreDate"), ("comment", "metadata")
     ),
+    ("1.1", "category"): Shape(("title",), ("metadata",)),
     ("1.2", "category"): Shape(("title",), ("weight", "metadata")),
     ("1.2", "lineItem"): Shape(
         ("title", "assignDate", "dueDate", "class", "school", "category"),
@@ -287,9 +288,10 @@ def check_score_status(record: dict[str, Any], *, extended: bool) -> None:
 
 
 def class_of_line_item(connection: sqlite3.Connection, record: dict[str, Any]) -> str | None:
-    """The class of a result's line item; None if the SIS does not hold it."""
+    """The class of a result's line item; None if the SIS does not hold it, or no longer."""
     row = connection.execute(
-        "SELECT class_id FROM sis_records WHERE kind = 'lineItem' AND sourced_id = ?",
+        "SELECT class_id FROM sis_records WHERE kind = 'lineItem' AND sourced_id = ?"
+        " AND coalesce(record ->> '$.status', 'active') <> 'tobedeleted'",
         (record["lineItem"]["sourcedId"],),
     ).fetchone()
     return row[0] if row else None

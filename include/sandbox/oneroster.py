@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sandbox.exchange import Call
     from sandbox.sis import Sis
 
-_MAX_LIMIT: Final = 1000
 _COMPARISON: Final = re.compile(
     r"\s*(?P<field>[A-Za-z][A-Za-z0-9_.]*)\s*(?P<operator>!=|>=|<=|=|>|<|~)\s*'(?P<value>[^']*)'\s*"
 )
@@ -258,8 +257,8 @@ def _links(call: Call, limit: int, offset: int, total: int) -> str:
 
 
 def listing(call: Call, sis: Sis, collection: Collection, selection: Selection) -> Answer:
-    """One page of a collection, with X-Total-Count and Link; a limit above 1000 is taken as 1000."""
-    limit = min(_number(call, "limit", 100, 1), _MAX_LIMIT)
+    """One page of a collection, with X-Total-Count and Link; no more than the SIS lists at once."""
+    limit = min(_number(call, "limit", 100, 1), sis.most_items)
     offset = _number(call, "offset", 0, 0)
     known = fields(sis.version, collection.kind)
     if call.query.get("filter"):

@@ -104,6 +104,7 @@ def user_record(sis: Sis, sourced_id: str, role: str, stamp: dict[str, Any], sch
         "enabledUser": _flag(sis, value=True),
         "givenName": role.capitalize(),
         "familyName": sourced_id,
+        "email": f"{role}.{sourced_id}@lakeview.example",
     }
     if sis.version == "1.1":
         record |= {"role": role, "orgs": [org]}

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sandbox import seed_sis
+from sandbox import seed_sis, sis_settings
 from sandbox.platforms import PLATFORMS
 from sandbox.seed import SEEDING_DAY, ZONE, data_folder, world
 from sandbox.siss import SISS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def first_settings(sis: Sis) -> dict[str, Any]:
     """What `PATCH /control/settings` can change of the SIS, as it is after a seeding."""
-    return {"clock_skew_seconds": 0, **sis.settings}
+    return {"clock_skew_seconds": 0, **sis_settings.first(sis)}
 
 
 def seed(connection: sqlite3.Connection, today: str, seeded_at: int) -> None:

@@ -6,11 +6,12 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from sandbox import tokens
+from sandbox import faults, tokens
 from sandbox.exchange import Action, Answer, Call, Route, dumps
 from sandbox.gradebook_rules import CURRENT, check_shape, today
+from sandbox.lenience import categories_of_class, completed, is_lenient
 from sandbox.oneroster import COLLECTIONS, Selection, exists, failure, listing, not_found, one, whole
-from sandbox.store import instant
+from sandbox.store import instant, setting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,11 +176,15 @@ def now(call: Call) -> str:
     return instant(call.sandbox.clock.tick())[:23] + "Z"
 
 
-def _refuse(sis: Sis, method: str, kind: str) -> None:
-    """Refuse a write that the SIS does not take at all."""
-    refusal = sis.refused.get((method, kind))
+def _refuse(call: Call, sis: Sis, method: str, kind: str) -> None:
+    """Refuse a write that the SIS does not take at all, in its own words if it has any."""
+    refusal = None
+    if kind == "category" and not setting(call.sandbox.connection, "takes_categories", default=True):
+        refusal = 403, "Categories cannot be written here."
+    elif method == "DELETE" and setting(call.sandbox.connection, "deletes", "delete") != "delete":
+        refusal = 405, "Nothing is deleted here."
     if refusal is not None:
-        status, words = refusal
+        status, words = sis.refused.get((method, kind), refusal)
         raise failure(status, "unsupportedoperation" if status == 405 else "forbidden", words)  # noqa: PLR2004
 
 
@@ -191,21 +196,66 @@ def _check(call: Call, sis: Sis, kind: str, sourced_id: str, record: dict[str, A
         sis.check_result(call, record)
 
 
+def _completed(call: Call, sis: Sis, kind: str, record: dict[str, Any]) -> dict[str, Any]:
+    """A record as the SIS reads it: a lenient one adds what is missing."""
+    return completed(call, sis, kind, record) if is_lenient(call, sis) else record
+
+
+def _kept(call: Call, record: dict[str, Any]) -> dict[str, Any]:
+    """A record as it is stored."""
+    if setting(call.sandbox.connection, "drops_metadata", default=False):
+        record = {name: value for name, value in record.items() if name != "metadata"}
+    return record | {"dateLastModified": now(call)}
+
+
 def _put(sis: Sis, kind: str) -> Action:
     def action(call: Call) -> Answer:
-        writing = (tokens.GRADEBOOK_PUT,)
+        writing: tuple[str, ...] = (tokens.GRADEBOOK_PUT,)
         if ("PUT", kind) in sis.refused:
             writing += (tokens.GRADEBOOK_DELETE,)
         tokens.require(call, sis, writing)
         sis.permitted(call, "update", kind)
-        _refuse(sis, "PUT", kind)
-        record = _envelope(call, kind)
-        _check(call, sis, kind, call.parameters["sourced_id"], record)
-        stored = record | {"dateLastModified": now(call)}
-        created = _WRITE[kind](call.sandbox.connection, stored)
+        _refuse(call, sis, "PUT", kind)
+        connection, sourced_id = call.sandbox.connection, call.parameters["sourced_id"]
+        record = _completed(call, sis, kind, _envelope(call, kind))
+        withdrawn = (
+            record.get("status") == "tobedeleted"
+            and setting(connection, "deletes", "delete") == "tobedeleted"
+        )
+        own_ids = kind == "category" or setting(connection, "writes", "put") == "put"
+        if (withdrawn or not own_ids) and not exists(connection, kind, sourced_id):
+            raise not_found(f"This {kind}")
+        if withdrawn:
+            check_shape(sis, kind, sourced_id, record)
+            stored, created = record | {"dateLastModified": now(call)}, False
+            _withdraw(call, kind, sourced_id)
+        else:
+            _check(call, sis, kind, sourced_id, record)
+            stored = _kept(call, record)
+            created = _WRITE[kind](connection, stored)
         if sis.version != "1.1":
             return Answer(201)
         return Answer(201 if created else 200, dumps({kind: stored}))
+
+    return action
+
+
+def _put_without_id(sis: Sis, kind: str) -> Action:
+    """A new record under an id that the SIS allots and answers; a second time it is a second record."""
+
+    def action(call: Call) -> Answer:
+        tokens.require(call, sis, (tokens.GRADEBOOK_PUT,))
+        sis.permitted(call, "update", kind)
+        if setting(call.sandbox.connection, "writes", "put") != "put_without_id":
+            raise failure(405, "unsupportedoperation", "A PUT needs the sourcedId in its path here.")
+        _refuse(call, sis, "PUT", kind)
+        allotted = str(uuid.uuid4())
+        record = _completed(call, sis, kind, _envelope(call, kind)) | {"sourcedId": allotted}
+        _check(call, sis, kind, allotted, record)
+        stored = _kept(call, record)
+        _WRITE[kind](call.sandbox.connection, stored)
+        listed = setting(call.sandbox.connection, "allotted_as", "object") == "list"
+        return Answer(201, dumps({kind: [stored] if listed else stored}), written=(allotted,))
 
     return action
 
@@ -219,16 +269,30 @@ def remove(connection: sqlite3.Connection, kind: str, sourced_id: str) -> None:
         )
 
 
+def _withdraw(call: Call, kind: str, sourced_id: str) -> None:
+    """Remove a record on request: it is gone, or goes on being answered as tobedeleted."""
+    connection = call.sandbox.connection
+    if not setting(connection, "keeps_removed", default=False):
+        remove(connection, kind, sourced_id)
+        return
+    where = "kind = ? AND sourced_id = ? OR ? = 'lineItem' AND kind = 'result' AND line_item_id = ?"
+    connection.execute(
+        "UPDATE sis_records SET record = json_set(record, '$.status', 'tobedeleted',"  # noqa: S608 - constants
+        f" '$.dateLastModified', ?) WHERE {where}",
+        (now(call), kind, sourced_id, kind, sourced_id),
+    )
+
+
 def _delete(sis: Sis, kind: str) -> Action:
     def action(call: Call) -> Answer:
-        deleting = (tokens.GRADEBOOK_DELETE,)
+        deleting: tuple[str, ...] = (tokens.GRADEBOOK_DELETE,)
         if ("DELETE", kind) in sis.refused:
             deleting += (tokens.GRADEBOOK_PUT,)
         tokens.require(call, sis, deleting)
-        _refuse(sis, "DELETE", kind)
+        _refuse(call, sis, "DELETE", kind)
         if not exists(call.sandbox.connection, kind, call.parameters["sourced_id"]):
             raise not_found(f"This {kind}")
-        remove(call.sandbox.connection, kind, call.parameters["sourced_id"])
+        _withdraw(call, kind, call.parameters["sourced_id"])
         return Answer(204)
 
     return action
@@ -255,9 +319,11 @@ def _post(sis: Sis, kind: str, *fields: tuple[str, str]) -> Action:
         if set(body) != {many} or not isinstance(body[many], list):
             raise failure(422, "invaliddata", f"{many}: the body must hold exactly this, a list.")
         pairs = []
-        for record in body[many]:
-            if not isinstance(record, dict):
+        storing, answering = faults.stored_and_answered(call.fault, len(body[many]))
+        for number, given in enumerate(body[many]):
+            if not isinstance(given, dict):
                 raise failure(422, "invaliddata", f"{kind}: is not an object.")
+            record = _completed(call, sis, kind, given)
             supplied = str(record.get("sourcedId") or "")
             _check(call, sis, kind, supplied, record)
             for parameter, _ in fields:
@@ -265,12 +331,28 @@ def _post(sis: Sis, kind: str, *fields: tuple[str, str]) -> Action:
                 if field in record and record[field]["sourcedId"] != call.parameters[parameter]:
                     raise failure(422, "invaliddata", f"{field}: differs from the one in the path.")
             allotted = str(uuid.uuid4())
-            _WRITE[kind](
-                call.sandbox.connection, record | {"sourcedId": allotted, "dateLastModified": now(call)}
-            )
+            if number < storing:
+                _WRITE[kind](call.sandbox.connection, _kept(call, record) | {"sourcedId": allotted})
             pairs.append({"suppliedSourcedId": supplied, "allocatedSourcedId": allotted})
-        written = tuple(pair["allocatedSourcedId"] for pair in pairs)
-        return Answer(201, dumps({"sourcedIdPairs": pairs}), written=written)
+        written = tuple(pair["allocatedSourcedId"] for pair in pairs[:storing])
+        return Answer(201, dumps({"sourcedIdPairs": pairs[:answering]}), written=written)
+
+    return action
+
+
+def _categories_of_class_1_1(sis: Sis) -> Action:
+    """The categories that a class can use: 1.1 has no such listing, some SISs serve it all the same."""
+
+    def action(call: Call) -> Answer:
+        if not is_lenient(call, sis):
+            return _nothing_here(sis)(call)
+        tokens.require(call, sis, (tokens.GRADEBOOK,))
+        sis.permitted(call, "read", "category")
+        class_id = call.parameters["class_id"]
+        if not exists(call.sandbox.connection, "class", class_id):
+            raise not_found("This class")
+        usable = categories_of_class(call.sandbox.connection, class_id, today(call.sandbox.connection))
+        return listing(call, sis, COLLECTIONS["categories"], usable)
 
     return action
 
@@ -293,6 +375,9 @@ def _gradebook(sis: Sis) -> tuple[tuple[str, str, Action, str], ...]:
     return (
         ("PUT", "/results/{sourced_id}", _put(sis, "result"), "result"),
         ("PUT", "/lineItems/{sourced_id}", _put(sis, "lineItem"), "lineItem"),
+        ("PUT", "/results", _put_without_id(sis, "result"), "result"),
+        ("PUT", "/lineItems", _put_without_id(sis, "lineItem"), "lineItem"),
+        ("PUT", "/categories", _put_without_id(sis, "category"), "category"),
         ("DELETE", "/results/{sourced_id}", _delete(sis, "result"), "result"),
         ("DELETE", "/lineItems/{sourced_id}", _delete(sis, "lineItem"), "lineItem"),
         ("PUT", "/categories/{sourced_id}", _put(sis, "category"), "category"),
@@ -312,6 +397,11 @@ def _gradebook(sis: Sis) -> tuple[tuple[str, str, Action, str], ...]:
         ("GET", "/classes/{class_id}/results", _below(sis, "results", _CLASS), ""),
         ("GET", "/classes/{class_id}/lineItems", _below(sis, "lineItems", _CLASS), ""),
     )
+
+
+def _gradebook_1_1(sis: Sis) -> tuple[tuple[str, str, Action, str], ...]:
+    """What 1.1 does not have and is served beside it."""
+    return (("GET", "/classes/{class_id}/categories", _categories_of_class_1_1(sis), ""),)
 
 
 def _gradebook_1_2(sis: Sis) -> tuple[tuple[str, str, Action, str], ...]:
@@ -346,6 +436,8 @@ _IN_CLASS: Final = ("class_id", _MEMBERS, "class")
 _ROSTER_1_1: Final = (
     ("/classes/{class_id}/students", "students", _IN_CLASS),
     ("/classes/{class_id}/teachers", "teachers", _IN_CLASS),
+    ("/students/{user_id}/classes", "classes", ("user_id", _TAKEN, "user")),
+    ("/teachers/{user_id}/classes", "classes", ("user_id", _TAKEN, "user")),
     ("/terms/{term_id}/gradingPeriods", "gradingPeriods", ("term_id", _PARENT, "academicSession")),
 )
 _ROSTER_1_2: Final = (
@@ -355,8 +447,6 @@ _ROSTER_1_2: Final = (
         ("course_id", "json_extract(record, '$.course.sourcedId') = ?", "course"),
     ),
     ("/terms/{term_id}/classes", "classes", ("term_id", _IN_TERM, "academicSession")),
-    ("/students/{user_id}/classes", "classes", ("user_id", _TAKEN, "user")),
-    ("/teachers/{user_id}/classes", "classes", ("user_id", _TAKEN, "user")),
     ("/users/{user_id}/classes", "classes", ("user_id", _TAKEN, "user")),
     ("/schools/{school_id}/classes/{class_id}/enrollments", "enrollments", _CLASS, _SCHOOL),
     ("/schools/{school_id}/classes/{class_id}/students", "students", _IN_CLASS, _SCHOOL_EXISTS),
@@ -383,7 +473,8 @@ def routes(sis: Sis) -> tuple[Route, ...]:
     return (
         *(
             Route(method, sis.gradebook + path, action, "sis", kind)
-            for method, path, action, kind in _gradebook(sis) + (_gradebook_1_2(sis) if later else ())
+            for method, path, action, kind in _gradebook(sis)
+            + (_gradebook_1_2(sis) if later else _gradebook_1_1(sis))
         ),
         *(
             Route("GET", sis.rostering + path, _below(sis, name, *conditions), "sis")

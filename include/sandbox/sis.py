@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sandbox.exchange import Call
+    from sandbox.exchange import Call, Route
     from sandbox.seed import World
 
 SCOPES_1_1: Final = (
@@ -53,6 +53,10 @@ def _anything(_: Call, __: str, ___: str) -> None:
     return None
 
 
+def _no_connections(_: Call) -> dict[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Sis:
     """A SIS.
@@ -75,7 +79,11 @@ class Sis:
         ends_after_days: Days from a session's last day to its `endDate`.
         current_only: Whether people without a current enrollment are hidden.
         permitted: Refuses a call, by area of the gradebook, that the district has not permitted.
-        settings: Its settings and their values at first.
+        settings: Its own settings and their values at first, beside those of `sis_settings`.
+        lenient: Whether it takes records that say less than OneRoster's documents ask for.
+        most_items: How many records it lists at once, however many are asked for.
+        routes: What it serves besides OneRoster, its own control operations too.
+        connections: The Airflow connections to that, by name.
     """
 
     name: str
@@ -96,6 +104,10 @@ class Sis:
     current_only: bool = False
     permitted: Callable[[Call, str, str], None] = _anything
     settings: Mapping[str, Any] = field(default_factory=dict)
+    lenient: bool = False
+    most_items: int = 1000
+    routes: tuple[Route, ...] = ()
+    connections: Callable[[Call], dict[str, Any]] = _no_connections
 
     def scope(self, name: str) -> str:
         """The scope that ends in a name."""

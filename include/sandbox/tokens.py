@@ -10,9 +10,10 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote_plus
 
+from sandbox import oauth1
 from sandbox.exchange import Action, Answer, Call, RefusedError, Route, answer
 from sandbox.oneroster import failure
-from sandbox.store import settings
+from sandbox.store import setting, settings
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,7 +63,10 @@ def _give(sis: Sis) -> Action:
         """POST of the token path: a token for the scopes asked for, as far as they exist here."""
         form = parse_qs(call.body.decode(errors="replace"), keep_blank_values=True)
         kept = settings(call.sandbox.connection)
-        client_id, secret = _credentials(call, form, sis.token_forms)
+        if kept["auth"] != "oauth2":
+            raise _error(404, "invalid_request", "There are no access tokens here.")
+        lenient = kept.get("lenient", sis.lenient)
+        client_id, secret = _credentials(call, form, {"basic", "form"} if lenient else sis.token_forms)
         known = hmac.compare_digest(client_id.encode(), kept["client_id"].encode())
         if not hmac.compare_digest(secret.encode(), kept["client_secret"].encode()) or not known:
             raise RefusedError(bad_secret())
@@ -86,19 +90,47 @@ def _give(sis: Sis) -> Action:
 
 
 def require(call: Call, sis: Sis, names: Collection[str]) -> None:
-    """Let a call pass whose token is valid and carries a scope of one of the names, if the SIS has scopes.
+    """Let a call pass that shows, in the way the SIS is set to, that it may do this.
+
+    With OAuth 2 a token that is valid and carries a scope of one of the names, if the SIS has scopes; with
+    OAuth 1.0a a signature; with `bearer` the secret itself. With any of them the vendor's header, if set.
 
     Raises:
-        RefusedError: the token is missing, unknown or expired (401), or carries none of them (403).
+        RefusedError: it does not show it (401; 400 for what cannot be read), or has no such scope (403).
     """
+    connection = call.sandbox.connection
+    _require_vendor_header(call)
+    auth = setting(connection, "auth", "oauth2")
+    if auth == "oauth1":
+        kept = settings(connection)
+        oauth1.check(call, kept, now=int(time.time()) + kept["clock_skew_seconds"])
+    elif auth == "bearer":
+        _, _, given = call.headers.get("authorization", "").partition("Bearer ")
+        if not hmac.compare_digest(given.encode(), setting(connection, "client_secret", "").encode()):
+            raise _no_token("The token is missing or wrong.")
+    else:
+        _require_token(call, sis, names)
+
+
+def _require_vendor_header(call: Call) -> None:
+    header = setting(call.sandbox.connection, "vendor_header", {})
+    if header and call.headers.get(header["name"]) != header["value"]:
+        raise failure(401, "unauthorisedrequest", f"The header {header['name']} is missing or wrong.")
+
+
+def _no_token(words: str) -> RefusedError:
+    refusal = failure(401, "unauthorisedrequest", words)
+    refusal.answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    return refusal
+
+
+def _require_token(call: Call, sis: Sis, names: Collection[str]) -> None:
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     row = call.sandbox.connection.execute(
         "SELECT scope, expires_at FROM tokens WHERE token = ?", (token.strip(),)
     ).fetchone()
     if scheme.lower() != "bearer" or row is None or row[1] <= time.time():
-        refusal = failure(401, "unauthorisedrequest", "The access token is missing, expired or revoked.")
-        refusal.answer.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
-        raise refusal
+        raise _no_token("The access token is missing, expired or revoked.")
     if sis.scopes and not {sis.scope(name) for name in names} & set(row[0].split()):
         raise failure(403, "forbidden", "The access token does not carry the scope of this operation.")
 
@@ -106,6 +138,11 @@ def require(call: Call, sis: Sis, names: Collection[str]) -> None:
 def revoke_all(connection: sqlite3.Connection) -> None:
     """Take every access token back."""
     connection.execute("DELETE FROM tokens")
+
+
+def expire_all(connection: sqlite3.Connection) -> None:
+    """Let every access token expire now."""
+    connection.execute("UPDATE tokens SET expires_at = 0")
 
 
 def routes(sis: Sis) -> tuple[Route, ...]:
