@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passback.oneroster import Decision
-from passback.oneroster.answers import answer_of, lost, one_line, seconds_to_wait, words_of
+from passback.oneroster.answers import answer_of, deleted, lost, one_line, seconds_to_wait, words_of
 
 STATUS_INFO = {
     "imsx_codeMajor": "failure",
@@ -23,6 +23,20 @@ STATUS_INFO = {
         ]
     },
 }
+
+
+SHAPES = [
+    lambda minor: {
+        "imsx_codeMajor": "failure",
+        "imsx_CodeMinor": {"imsx_codeMinorField": [{"imsx_codeMinorFieldValue": minor}]},
+    },
+    lambda minor: {
+        "imsx_codeMajor": "failure",
+        "imsx_codeMinor": {"imsx_codeMinorField": [{"imsx_codeMinorFieldValue": minor}]},
+    },
+    lambda minor: {"imsx_StatusInfo": {"imsx_codeMajor": "failure", "imsx_codeMinor": minor}},
+    lambda minor: {"statusInfoSet": [{"imsx_codeMajor": "failure", "imsx_codeMinor": minor}]},
+]
 
 
 @pytest.mark.parametrize(
@@ -38,15 +52,18 @@ STATUS_INFO = {
         (403, Decision.REFUSE_ROW),
         (404, Decision.REFUSE_ROW),
         (405, Decision.REFUSE_ROW),
+        (410, Decision.REFUSE_ROW),
         (408, Decision.RETRY_LATER),
         (409, Decision.REFUSE_ROW),
         (422, Decision.REFUSE_ROW),
+        (425, Decision.RETRY_LATER),
         (429, Decision.RETRY_LATER),
         (500, Decision.RETRY_LATER),
         (501, Decision.REFUSE_ROW),
         (502, Decision.RETRY_LATER),
         (503, Decision.RETRY_LATER),
         (504, Decision.RETRY_LATER),
+        (505, Decision.REFUSE_ROW),
         (520, Decision.RETRY_LATER),
     ],
 )
@@ -57,6 +74,114 @@ def test_a_status_decides_what_becomes_of_a_write(status: int, decision: Decisio
 def test_a_403_that_speaks_of_the_rate_is_no_matter_of_permission() -> None:
     assert answer_of(403, {}, b"403 Forbidden Rate Limit", writes=True).decision is Decision.RETRY_LATER
     assert answer_of(403, {}, b"Forbidden", writes=True).decision is Decision.REFUSE_ROW
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "uncertain"),
+    [
+        (429, b"", False),
+        (403, b"Rate limit exceeded", False),
+        (400, b'{"imsx_codeMinor": "server_busy"}', False),
+        (408, b"", True),
+        (425, b"", True),
+        (500, b"", True),
+        (502, b"", True),
+        (503, b"", True),
+        (503, b'{"imsx_codeMinor": "server_busy"}', True),
+        (504, b"", True),
+    ],
+)
+def test_only_what_was_turned_away_was_surely_not_done(status: int, body: bytes, *, uncertain: bool) -> None:
+    answer = answer_of(status, {}, body, writes=True)
+    assert (answer.decision, answer.uncertain) == (Decision.RETRY_LATER, uncertain)
+    assert not answer_of(status, {}, body, writes=False).uncertain
+
+
+@pytest.mark.parametrize(
+    ("status", "minor", "decision"),
+    [
+        # OneRoster 1.2
+        (400, "invalid_filter_field", Decision.REFUSE_ROW),
+        (400, "invalid_selection_field", Decision.REFUSE_ROW),
+        (422, "invaliddata", Decision.REFUSE_ROW),
+        (401, "unauthorisedrequest", Decision.STOP_RUN),
+        (403, "forbidden", Decision.REFUSE_ROW),
+        (404, "unknownobject", Decision.REFUSE_ROW),
+        (422, "deletefailure", Decision.REFUSE_ROW),
+        (429, "server_busy", Decision.RETRY_LATER),
+        (400, "server_busy", Decision.RETRY_LATER),
+        (500, "internal_server_error", Decision.RETRY_LATER),
+        # OneRoster 1.1
+        (400, "invalid_sort_field", Decision.REFUSE_ROW),
+        (400, "unsupportedoperation", Decision.REFUSE_ROW),
+        (500, "linkfailure", Decision.RETRY_LATER),
+        (500, "targetreadfailure", Decision.RETRY_LATER),
+        # in the field
+        (400, "invalid_data", Decision.REFUSE_ROW),
+        (403, "rate_limit_exceeded", Decision.RETRY_LATER),
+        (500, "server_error", Decision.RETRY_LATER),
+        # a failure under a status of success
+        (200, "invaliddata", Decision.REFUSE_ROW),
+        (200, "unknownobject", Decision.REFUSE_ROW),
+        (200, "unauthorisedrequest", Decision.REFUSE_ROW),
+        (200, "server_busy", Decision.RETRY_LATER),
+        (200, "internal_server_error", Decision.RETRY_LATER),
+        (200, "linkfailure", Decision.RETRY_LATER),
+        (200, "fullsuccess", Decision.REFUSE_ROW),  # the major says failure
+    ],
+)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_code_minor_decides_where_the_status_does_not(
+    status: int, minor: str, decision: Decision, shape: Any
+) -> None:
+    body = json.dumps(shape(minor)).encode()
+    assert answer_of(status, {}, body, writes=True).decision is decision
+
+
+def test_a_deletion_is_done_where_nothing_is_left() -> None:
+    for status, decision in ((204, Decision.DONE), (404, Decision.DONE), (405, Decision.REFUSE_ROW)):
+        assert deleted(answer_of(status, {}, b"", writes=True)).decision is decision
+    assert deleted(answer_of(500, {}, b"", writes=True)).decision is Decision.RETRY_LATER
+    busy = b'{"imsx_codeMajor": "failure", "imsx_codeMinor": "deletefailure"}'
+    assert deleted(answer_of(200, {}, busy, writes=True)).decision is Decision.REFUSE_ROW
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><title>Log in</title>",
+        b"\xef\xbb\xbf\r\n <html><title>Log in</title></html>",
+        b"<title>Log in</title>",
+    ],
+)
+def test_a_page_of_html_is_no_success_of_a_write_nor_a_refusal_of_its_record(body: bytes) -> None:
+    answer = answer_of(200, {}, body, writes=True)
+    assert (answer.decision, answer.uncertain) == (Decision.RETRY_LATER, True)
+    assert "Log in" in answer.words
+    assert answer_of(200, {}, body, writes=False).decision is Decision.DONE  # a listing is read, and tells
+
+
+@pytest.mark.parametrize(
+    ("body", "decision"),
+    [
+        ({"error": "Not found"}, Decision.REFUSE_ROW),
+        ({"errors": ["title: too long"]}, Decision.REFUSE_ROW),
+        ({"imsx_codeMajor": "Failure", "imsx_severity": "Error"}, Decision.REFUSE_ROW),
+        ({"imsx_codeMajor": "unsupported"}, Decision.REFUSE_ROW),
+        ({"imsx_severity": "error"}, Decision.REFUSE_ROW),
+        ({"errors": [], "error": None}, Decision.VERIFY),
+        ({"result": {"comment": "error", "metadata": {"error": "x"}}}, Decision.VERIFY),
+        ({"lineItem": {"title": "Unsupported claims"}}, Decision.VERIFY),
+        (["error"], Decision.VERIFY),
+    ],
+)
+def test_an_error_under_a_status_of_success_is_told_from_an_echo(body: Any, decision: Decision) -> None:
+    assert answer_of(200, {}, json.dumps(body).encode(), writes=True).decision is decision
+
+
+@pytest.mark.parametrize("body", [b"error", b'{"error', b"[" * 60_000 + b"error"])
+def test_what_cannot_be_read_under_a_status_of_success_is_left_to_the_reading_back(body: bytes) -> None:
+    assert answer_of(200, {}, body, writes=True).decision is Decision.VERIFY
 
 
 def test_an_answered_read_is_done_and_needs_no_reading_back() -> None:
@@ -70,6 +195,11 @@ def test_no_answer_may_or_may_not_have_reached_the_sis() -> None:
         0,
         "no answer: ConnectionResetError",
     )
+    assert (answer.uncertain, answer.timed_out) == (True, False)
+    late = lost(TimeoutError())
+    assert (late.uncertain, late.timed_out) == (True, True)
+    unsent = lost(TimeoutError(), sent=False)
+    assert (unsent.uncertain, unsent.timed_out) == (False, False)
 
 
 def test_a_failure_under_a_status_of_success_is_a_refusal() -> None:

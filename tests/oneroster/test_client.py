@@ -183,6 +183,15 @@ async def test_an_answer_that_is_no_listing_breaks_the_contract(stub: StubSis, b
             await read(sis)
 
 
+@pytest.mark.parametrize("empty", [{"status": 204}, {"text": "{}"}, {"text": '{"classes": []}'}])
+async def test_an_empty_collection_may_be_said_in_three_ways(stub: StubSis, empty: dict[str, Any]) -> None:
+    stub.collections["/classes"] = records(30)
+    stub.script = lambda request: web.Response(**empty) if request.query["offset"] == "20" else None
+    async with stub.client() as sis:
+        assert len(await read(sis)) == 20
+    assert len(stub.calls) == 3
+
+
 async def test_a_page_of_html_is_asked_for_again_before_it_breaks_the_contract(stub: StubSis) -> None:
     stub.collections["/classes"] = records(3)
     stub.script = once(web.Response(text="<h1>Just a moment</h1>", content_type="text/html"))

@@ -51,6 +51,7 @@ def test_what_a_sis_echoes_reads_back_as_it_was_sent() -> None:
     assert held_line_items([line_item()]).to_dict("records") == [
         {
             "line_item_id": "li-1",
+            "passback_id": "",
             "sis_class_id": "1001.0.01",
             "title": "Chapter 7",
             "category_id": "301",

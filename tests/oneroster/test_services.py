@@ -56,6 +56,13 @@ def test_an_address_that_would_leak_or_is_none_is_refused(name: str, path: str) 
         services_of(endpoint(**{name: path}), TWO)
 
 
+@pytest.mark.parametrize("name", ["base_path", "rostering_path", "gradebook_path"])
+@pytest.mark.parametrize("value", [11, ["/a"], {"path": "/a"}, True])
+def test_an_address_that_is_no_text_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"connection stub: {name} in its extra is no text"):
+        services_of(endpoint(**{name: value}), TWO)
+
+
 @pytest.mark.parametrize(
     ("path", "service"),
     [

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from oneroster.models_v1p1 import SingleCategory, SingleLineItem, SingleResult
+from oneroster.stub_sis import SKYWARD
 from passback.oneroster import Services, held_line_items, v1p1
+
+if TYPE_CHECKING:
+    from oneroster.stub_sis import StubSis
 
 BASE = "https://sis.example.org/ims/oneroster/v1p1"
 SERVICES = Services(BASE, BASE)
@@ -127,3 +134,66 @@ def test_the_two_services_may_have_addresses_of_their_own() -> None:
         "https://grades",
         "https://roster",
     ]
+
+
+# --- By the models of the standard ---
+
+TITLES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40)
+
+
+@given(title=TITLES, points=st.floats(0, 1e6), due=st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+def test_a_line_item_is_what_the_standard_says(title: str, points: float, due: date) -> None:
+    body = line_item(title=title, points_possible=points, due_date=due.isoformat())
+    SingleLineItem.model_validate_json(json.dumps({"lineItem": body}))
+
+
+@given(
+    score=st.none() | st.floats(0, 1e6) | st.integers(0, 1000),
+    status=st.sampled_from(["fully graded", "exempt", "not submitted"]),
+    comment=st.sampled_from(["", "Late", "Missing"]),
+)
+def test_a_result_is_what_the_standard_says(score: float | None, status: str, comment: str) -> None:
+    body = result(score=score, score_status=status, comment=comment)
+    SingleResult.model_validate_json(json.dumps({"result": body}))
+    SingleResult.model_validate_json(json.dumps({"result": body | {"status": "tobedeleted"}}))
+
+
+def test_a_category_is_what_the_standard_says() -> None:
+    body = v1p1.category(sourced_id="cat-1", title="Quizzes", modified=NOW)
+    assert body == {
+        "sourcedId": "cat-1",
+        "status": "active",
+        "dateLastModified": "2026-11-22T12:05:06.789Z",
+        "title": "Quizzes",
+    }
+    SingleCategory.model_validate_json(json.dumps({"category": body}))
+
+
+async def test_what_the_client_sends_is_what_the_standard_says(stub: StubSis) -> None:
+    category = v1p1.category(sourced_id="cat-1", title="Quizzes", modified=NOW)
+    async with stub.client(profile=SKYWARD) as sis:
+        await sis.put("category", "cat-1", category)
+        await sis.put("lineItem", "4711", line_item())
+        await sis.put("result", "re-1", result())
+    for call, model in zip(stub.calls, (SingleCategory, SingleLineItem, SingleResult), strict=True):
+        model.model_validate(call.body)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"late": "true"},
+        {"score": "17.5"},
+        {"score": None},
+        {"comment": ""},
+        {"scoreStatus": "fullyGraded"},
+        {"scoreDate": "2026-11-21T00:00:00.000Z"},
+        {"dateLastModified": "2026-11-21"},
+        {"student": {"sourcedId": "1"}},
+        {"student": {"href": "users/1", "sourcedId": "1", "type": "user"}},
+    ],
+)
+def test_the_models_refuse_what_the_standard_does_not_say(wrong: dict[str, Any]) -> None:
+    """Or the tests above could not fail."""
+    with pytest.raises(ValidationError):
+        SingleResult.model_validate({"result": result() | wrong})

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oneroster.stub_sis import BASE
 from passback.oneroster import Services, held_line_items, held_results, v1p1, v1p2
+from passback.sis import PROFILES
+
+if TYPE_CHECKING:
+    from oneroster.stub_sis import StubSis
 
 # Handed out beside the project, not a part of it.
 DOCUMENT = Path(__file__).parents[3] / "shared/reference/openapi"
@@ -92,6 +99,52 @@ def test_a_result_is_what_the_official_document_says(
 ) -> None:
     body = result(score=score, score_status=status, mark=mark, comment=comment)
     validate({"result": body}, "SingleResultDType")
+
+
+@needs_document
+def test_a_category_is_what_the_official_document_says() -> None:
+    category = v1p2.category(sourced_id="cat-1", title="Quizzes", modified=NOW)
+    validate({"category": category}, "SingleCategoryDType")
+
+
+@needs_document
+def test_many_at_once_are_what_the_official_document_says() -> None:
+    ours = {"metadata": {"passback": "li-1"}}
+    validate({"lineItems": [line_item(), line_item(sourced_id="li-2") | ours]}, "LineItemSetDType")
+    validate({"results": [result(), result(sourced_id="re-2", score=None) | ours]}, "ResultSetDType")
+
+
+@needs_document
+def test_a_record_that_is_taken_out_is_still_what_the_official_document_says() -> None:
+    validate({"lineItem": line_item() | {"status": "tobedeleted"}}, "SingleLineItemDType")
+    validate({"result": result() | {"status": "tobedeleted"}}, "SingleResultDType")
+
+
+@needs_document
+async def test_what_the_client_sends_is_what_the_official_document_says(stub: StubSis) -> None:
+    """Judged as it came over the wire, by the operation it came to."""
+    pairs = {"suppliedSourcedId": "li-1", "allocatedSourcedId": "li-1"}
+    stub.script = lambda _request: web.json_response({"sourcedIdPairs": [pairs]}, status=201)
+    profile = replace(PROFILES["generic"], base_path=BASE, gradebook_path=BASE, token_path="/token")
+    category = v1p2.category(sourced_id="cat-1", title="Quizzes", modified=NOW)
+    async with stub.client(profile=profile) as sis:
+        await sis.put("category", "cat-1", category)
+        await sis.put("lineItem", "li-1", line_item())
+        await sis.put("result", "4711", result())
+        await sis.post_line_items("1001-01", [line_item()])
+        await sis.post_results("li-1", [result()])
+    schemas = [
+        ("PUT", "/categories/cat-1", "SingleCategoryDType"),
+        ("PUT", "/lineItems/li-1", "SingleLineItemDType"),
+        ("PUT", "/results/4711", "SingleResultDType"),
+        ("POST", "/classes/1001-01/lineItems", "LineItemSetDType"),
+        ("POST", "/lineItems/li-1/results", "ResultSetDType"),
+    ]
+    assert [(call.method, call.path) for call in stub.calls] == [
+        (method, path) for method, path, _ in schemas
+    ]
+    for call, (_, _, schema) in zip(stub.calls, schemas, strict=True):
+        validate(call.body, schema)
 
 
 @needs_document

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -29,28 +29,35 @@ from passback.errors import (
     PassbackError,
     PermissionRefusedError,
 )
-from passback.oneroster.answers import Answer, Decision, answer_of, lost
-from passback.oneroster.auth import ClientCredentials, refused_credential, unavailable
+from passback.oneroster.answers import Answer, Decision, answer_of, deleted, lost
+from passback.oneroster.auth import authentication_of
+from passback.oneroster.auth.refusals import refused_credential, unavailable
+from passback.oneroster.envelopes import COLLECTIONS, Kind, allotted_id, allotted_ids, records_in
+from passback.oneroster.filters import narrowing
 from passback.oneroster.limits import Limits
 from passback.oneroster.services import services_of, version_of
+from passback.oneroster.transport import is_one_of, tls_of, vendor_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     from passback.connections import Endpoint
+    from passback.oneroster.auth import Credential
+    from passback.oneroster.filters import Filter
     from passback.sis import SisProfile
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["lineItem", "result"]
-
+_NO_CONTENT: Final = 204  # some servers' empty listing
 _UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _TOO_MANY: Final = (403, 429)  # of those that are tried again: 403 is some SISs' "rate limit"
 _TOLD_TO_WAIT: Final = (*_TOO_MANY, 503)
 _PAUSE: Final = 1.0  # seconds everybody waits after a 429 that does not say how long
+# Before anything is sent.
+_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _MOST_PAGES: Final = 10_000
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -77,6 +84,7 @@ class _Request(NamedTuple):
     headers: Mapping[str, str]
     body: bytes | None = None
     writes: bool = False
+    repeatable: bool = True  # doing it twice is doing it once
 
 
 class Response(NamedTuple):
@@ -105,11 +113,15 @@ class Client:
 
     Args:
         endpoint: The SIS's connection. Its extra may hold `version`, `base_path`, `rostering_path`,
-            `gradebook_path` (`services_of`) and what `ClientCredentials` reads.
+            `gradebook_path` (`services_of`), `auth` and what that way reads (`authentication_of`), `headers`
+            that a vendor wants with every request, and `ca_bundle`, a file of the authorities to believe.
         profile: What is known of this SIS.
         limits: What it may be asked at once and in a second; from the profile if left out.
         retries: How long a request is tried again.
         timeout: Seconds a single answer may take.
+
+    Raises:
+        ConfigurationError: a setting in the connection's extra is wrong.
     """
 
     def __init__(
@@ -139,14 +151,20 @@ class Client:
             ),
             retry_error_callback=_last_response,
         )
-        self._credentials = ClientCredentials(endpoint, profile, self._post_form)
+        self._auth = authentication_of(endpoint, profile, self.version, self._post_form)
+        # aiohttp sends an idempotent request again by itself when it meets a closed connection: not with the
+        # nonce of the first time, and not where the method is idempotent but the write is none.
+        self._signs = endpoint.extra.get("auth") == "oauth1"
+        self._reads = vendor_headers(endpoint)
+        self._writes = {**self._reads, "Content-Type": "application/json"}
+        self._tls = tls_of(endpoint)
         self._unreachable = False  # nobody has had an answer since a connection could not be made
         self._given_up = 0  # requests in a row
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.limits.connections),
+            connector=aiohttp.TCPConnector(limit=self.limits.connections, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "passback", "Accept": "application/json"},
             timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(10.0, self._timeout)),
@@ -163,11 +181,13 @@ class Client:
         await self._session.close()
 
     async def put(self, kind: Kind, sourced_id: str, body: Mapping[str, Any]) -> Answer:
-        """Create or replace one record under an id of ours; doing it twice is doing it once.
+        """Create or replace one record under a known id; doing it twice is doing it once.
+
+        Where a SIS has no DELETE, a record is taken out so too: by the status `tobedeleted` in its body.
 
         Args:
             kind: What the record is; also the key it is wrapped in.
-            sourced_id: Its id, the same as in the body.
+            sourced_id: Its id in the SIS: ours, or one that the SIS allotted. It goes into the body too.
             body: The record as `v1p1` or `v1p2` makes it.
 
         Returns:
@@ -180,20 +200,89 @@ class Client:
             UnavailableError: the SIS is down, for all records.
             BusyError: the SIS asked everybody to come back later than we can wait.
         """
-        path = f"/{kind}s/{quote(sourced_id, safe='')}"
-        content = _JSON.encode({kind: body})
-        request = _Request(
-            "PUT",
-            self.services.address(path),
-            f"/{kind}s/…",
-            {"Content-Type": "application/json"},
-            content.encode(),
-            writes=True,
-        )
-        return (await self._ask(request)).answer
+        record = body if body.get("sourcedId") == sourced_id else {**body, "sourcedId": sourced_id}
+        path = f"/{COLLECTIONS[kind]}/{quote(sourced_id, safe='')}"
+        return (await self._write("PUT", path, f"/{COLLECTIONS[kind]}/…", {kind: record})).answer
+
+    async def put_without_id(self, kind: Kind, body: Mapping[str, Any]) -> Answer:
+        """Create one record under an id that the SIS allots ("modified grade passback"); twice makes two.
+
+        It is repeated only where the SIS has surely not done it. After an `uncertain` answer, read back.
+
+        Args:
+            kind: What the record is.
+            body: The record as `v1p1` or `v1p2` makes it. Its id stays here: the key of `Answer.allotted`.
+
+        Returns:
+            As `put`, with `allotted` where the SIS told the id.
+
+        Raises:
+            PassbackError: as `put` does; then too it is open whether the record was created.
+        """
+        record = {name: value for name, value in body.items() if name != "sourcedId"}
+        path = f"/{COLLECTIONS[kind]}"
+        response = await self._write("PUT", path, path, {kind: record}, repeatable=False)
+        if response.answer.decision is not Decision.VERIFY:
+            return response.answer
+        sis_id = allotted_id(kind, response.body)
+        return replace(response.answer, allotted={body["sourcedId"]: sis_id} if sis_id else {})
+
+    async def post_line_items(self, sis_class_id: str, bodies: Sequence[Mapping[str, Any]]) -> Answer:
+        """Create line items of a class under ids that the SIS allots (1.2 only); twice makes two of each.
+
+        Args:
+            sis_class_id: The class, by the SIS's id.
+            bodies: The line items as `v1p2` makes them, each with an id of ours.
+
+        Returns:
+            As `put_without_id`, for all together. What is missing in `allotted` was not told: read back.
+
+        Raises:
+            PassbackError: as `put_without_id` does.
+            ConfigurationError: this is OneRoster 1.1, which has no such write.
+        """
+        return await self._post(f"/classes/{quote(sis_class_id, safe='')}/lineItems", "lineItem", bodies)
+
+    async def post_results(self, line_item_id: str, bodies: Sequence[Mapping[str, Any]]) -> Answer:
+        """Create results of a line item under ids that the SIS allots (1.2 only); twice makes two of each.
+
+        Args:
+            line_item_id: The line item, by the id under which the SIS holds it.
+            bodies: The results as `v1p2` makes them, each with an id of ours.
+
+        Returns:
+            As `post_line_items`.
+
+        Raises:
+            PassbackError: as `post_line_items` does.
+        """
+        return await self._post(f"/lineItems/{quote(line_item_id, safe='')}/results", "result", bodies)
+
+    async def delete(self, kind: Kind, sourced_id: str) -> Answer:
+        """Take one record out of the SIS; what it does not know is taken out already.
+
+        Args:
+            kind: What the record is.
+            sourced_id: The id under which the SIS holds it.
+
+        Returns:
+            DONE, REFUSE_ROW (405 and 501: the SIS takes no DELETE) or RETRY_LATER. A SIS without DELETE may
+            answer 404 as well, which is DONE too: only reading back tells the one from the other.
+
+        Raises:
+            PassbackError: as `put` does.
+        """
+        path = f"/{COLLECTIONS[kind]}/{quote(sourced_id, safe='')}"
+        return deleted((await self._write("DELETE", path, f"/{COLLECTIONS[kind]}/…")).answer)
 
     async def collection(
-        self, path: str, key: str, *, parameters: Mapping[str, str] | None = None
+        self,
+        path: str,
+        key: str,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        filters: Sequence[Filter] = (),
+        fields: Sequence[str] = (),
     ) -> AsyncIterator[dict[str, Any]]:
         """Every record of a collection, page by page.
 
@@ -208,6 +297,9 @@ class Client:
             path: Below the address of its service, such as `/enrollments`.
             key: The envelope's key, such as `enrollments`.
             parameters: Further query parameters; never a student's id.
+            filters: Conditions that all must hold, for a SIS that honours them. Records that do not meet them
+                are left out here, and a SIS that refuses them is asked again without.
+            fields: The only fields that are wanted, for a SIS that honours this; it may send others too.
 
         Raises:
             ContractError: an answer is not what OneRoster says, or the list is cut short.
@@ -217,32 +309,20 @@ class Client:
             UnavailableError: the SIS did not answer.
             BusyError: it asked to come back later.
         """
-        seen = dict[str, int]()  # id and content
-        received = total = 0
-        page_before: list[str] = []
-        for _ in range(_MOST_PAGES):
-            query = {**(parameters or {}), "limit": str(self.profile.page_size), "offset": str(received)}
-            response, records = await self._page(path, key, query)
-            page = self._ids(path, key, records, received)
-            new = len(set(page) - seen.keys())
-            for sourced_id, record in zip(page, records, strict=True):
-                if seen.get(sourced_id) != (content := hash(repr(record))):
-                    seen[sourced_id] = content
+        narrow = narrowing(filters, fields)
+        begun = False
+        try:
+            async for record in self._listing(path, key, {**(parameters or {}), **narrow}):
+                begun = True
+                if all(one.holds(record) for one in filters):
                     yield record
-            if page != page_before:  # the same page again is a SIS that ignores the offset
-                received += len(page)
-            # Rows may come and go meanwhile, and a page beyond the end may count nothing.
-            if page or not received:
-                total = _total(response.headers) or total
-            if not new or _is_last(response.headers, len(page), received, self.profile.page_size):
-                told = f"the SIS counts {total:,} records and sent {received:,}"
-                if received < total and page:
-                    raise self._contract(path, told)
-                if received < total:
-                    log.warning("GET %s: %s", path, told)
-                return
-            page_before = page
-        raise self._contract(path, f"it does not end after {_MOST_PAGES:,} pages")
+        except _RefusedReadError:
+            if not narrow or begun:
+                raise
+            log.info("GET %s: the SIS refuses filter or fields, so that all of it is read", path)
+            async for record in self._listing(path, key, parameters or {}):
+                if all(one.holds(record) for one in filters):
+                    yield record
 
     async def line_items_of_class(self, sis_class_id: str) -> list[dict[str, Any]]:
         """Every line item of a class as the SIS holds it; none if the SIS does not know the class.
@@ -276,7 +356,7 @@ class Client:
         """
         # A space as %20 and a quote as %27: what every server decodes alike.
         query = f"?{urlencode(parameters, quote_via=quote)}" if parameters else ""
-        response = await self._ask(_Request("GET", self.services.address(path) + query, path, {}))
+        response = await self._ask(_Request("GET", self.services.address(path) + query, path, self._reads))
         if response.answer.decision is Decision.RETRY_LATER:
             raise unavailable(self.profile, self._endpoint, response.answer)
         return response
@@ -285,10 +365,68 @@ class Client:
         """The scopes of the token in use; those asked for where the SIS does not say what it granted.
 
         Raises:
-            PassbackError: as `ClientCredentials.token` does.
+            PassbackError: as `ClientCredentials.credential` does.
         """
-        await self._credentials.token()
-        return self._credentials.granted
+        await self._auth.credential()
+        return self._auth.granted
+
+    async def _write(
+        self, method: str, path: str, shown: str, content: Any = None, *, repeatable: bool = True
+    ) -> Response:
+        """A write of a record, or of several; `shown` is its path for messages."""
+        body = None if content is None else _JSON.encode(content).encode()
+        headers = self._reads if content is None else self._writes
+        url = self.services.address(path)
+        return await self._ask(
+            _Request(method, url, shown, headers, body, writes=True, repeatable=repeatable)
+        )
+
+    async def _post(self, path: str, kind: Kind, bodies: Sequence[Mapping[str, Any]]) -> Answer:
+        shown = f"/…/{COLLECTIONS[kind]}"
+        if self.version == "1.1":
+            raise ConfigurationError(
+                "OneRoster 1.1 has no POST, and so none of many records at once.",
+                where=self._where("POST", shown),
+                mend="Leave writes out of the connection's extra, or set it to what the SIS takes.",
+            )
+        response = await self._write("POST", path, shown, {COLLECTIONS[kind]: bodies}, repeatable=False)
+        if response.answer.decision is not Decision.VERIFY:
+            return response.answer
+        allotted = allotted_ids(response.body, [body["sourcedId"] for body in bodies])
+        if len(allotted) < len(bodies):
+            log.warning(
+                "%s: the SIS told the ids of %d of %d", self._where("POST", shown), len(allotted), len(bodies)
+            )
+        return replace(response.answer, allotted=allotted)
+
+    async def _listing(self, path: str, key: str, query: Mapping[str, str]) -> AsyncIterator[dict[str, Any]]:
+        """The records of all pages of one query."""
+        seen = dict[str, int]()  # id and content
+        received = total = 0
+        page_before: list[str] = []
+        for _ in range(_MOST_PAGES):
+            page_asked = {"limit": str(self.profile.page_size), "offset": str(received)}
+            response, records = await self._page(path, key, {**query, **page_asked})
+            page = self._ids(path, key, records, received)
+            new = len(set(page) - seen.keys())
+            for sourced_id, record in zip(page, records, strict=True):
+                if seen.get(sourced_id) != (content := hash(repr(record))):
+                    seen[sourced_id] = content
+                    yield record
+            if page != page_before:  # the same page again is a SIS that ignores the offset
+                received += len(page)
+            # Rows may come and go meanwhile, and a page beyond the end may count nothing.
+            if page or not received:
+                total = _total(response.headers) or total
+            if not new or _is_last(response.headers, len(page), received, self.profile.page_size):
+                told = f"the SIS counts {total:,} records and sent {received:,}"
+                if received < total and page:
+                    raise self._contract(path, told)
+                if received < total:
+                    log.warning("GET %s: %s", path, told)
+                return
+            page_before = page
+        raise self._contract(path, f"it does not end after {_MOST_PAGES:,} pages")
 
     async def _known(self, path: str, key: str) -> list[dict[str, Any]]:
         try:
@@ -301,14 +439,16 @@ class Client:
             response = await self.get(path, query)
             if response.answer.decision is Decision.REFUSE_ROW:
                 raise self._refused_read(path, response.answer)
+            if response.answer.status == _NO_CONTENT:
+                return response, []
             try:
                 content = json.loads(response.body)
                 break
             except (ValueError, RecursionError):  # a proxy's page may be gone the next time
                 if last_try:
                     raise self._contract(path, "the answer is not JSON") from None
-        records = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(records, list):
+        records = records_in(content, key)
+        if records is None:
             raise self._contract(path, f"the answer holds no list under {key!r}")
         return response, records
 
@@ -338,10 +478,10 @@ class Client:
                 where=where,
                 mend="Check the host of the connection and the paths in its extra.",
             )
-        return self._contract(path, f"the SIS refuses a plain read: {said}")
+        return self._contract(path, f"the SIS refuses a plain read: {said}", _RefusedReadError)
 
-    def _contract(self, path: str, what: str) -> ContractError:
-        return ContractError(
+    def _contract(self, path: str, what: str, kind: type[ContractError] = ContractError) -> ContractError:
+        return kind(
             f"{what}.",
             where=self._where("GET", path),
             mend=f"Report it to {self.profile.title}: its answer is not what OneRoster {self.version} says.",
@@ -352,7 +492,7 @@ class Client:
 
     async def _ask(self, request: _Request) -> Response:
         """Send a request with a token until it is answered, or given up."""
-        response = await self._persistently(lambda: self._authorised(request))
+        response = await self._persistently(lambda: self._authorised(request), repeatable=request.repeatable)
         if response.answer.decision is Decision.STOP_RUN:
             raise ConfigurationError(
                 f"{self.profile.title} answered with a redirect ({response.answer.status}), which passback"
@@ -381,25 +521,34 @@ class Client:
 
     async def _authorised(self, request: _Request) -> Response:
         """One attempt; a token that the SIS no longer takes is renewed once."""
-        token = await self._credentials.token()
-        response = await self._exchange(request, token)
+        credential = await self._auth.credential()
+        response = await self._exchange(request, credential)
         if response.answer.status == _UNAUTHORISED:
-            token = await self._credentials.token(refused=token)
-            response = await self._exchange(request, token)
+            credential = await self._auth.renewed(credential, response.headers)
+            response = await self._exchange(request, credential)
             if response.answer.status == _UNAUTHORISED:
                 raise refused_credential(self.profile, self._endpoint, "401 to a token it has just granted")
         return response
 
     async def _post_form(self, url: str, headers: Mapping[str, str], form: bytes) -> tuple[Answer, bytes]:
-        """Ask for a token: a POST that may safely be repeated."""
+        """Ask for a token: a POST that may safely be repeated.
+
+        A vendor's headers are a credential too: they go along where the token endpoint is on the host of one
+        of the SIS's services, and nowhere else.
+        """
+        if is_one_of(url, self.services):
+            headers = {**self._reads, **headers}
         request = _Request("POST", url, "token", headers, form, writes=True)
-        response = await self._persistently(lambda: self._exchange(request, ""))
+        response = await self._persistently(lambda: self._exchange(request))
         return response.answer, response.body
 
-    async def _persistently(self, attempt: Callable[[], Awaitable[Response]]) -> Response:
+    async def _persistently(
+        self, attempt: Callable[[], Awaitable[Response]], *, repeatable: bool = True
+    ) -> Response:
         """The first answer that is one, or the last when patience ends."""
         first: Response | None = await attempt()
-        if first is not None and not _try_again(first):
+        again = _try_again if repeatable else _surely_not_done
+        if first is not None and not again(first):
             return first  # nearly always: the machinery of retries costs as much as half a request
 
         async def next_attempt() -> Response:
@@ -409,13 +558,15 @@ class Client:
             response, first = first, None
             return response
 
-        return await self._retrying.copy()(next_attempt)
+        return await self._retrying.copy(retry=retry_if_result(again))(next_attempt)
 
-    async def _exchange(self, request: _Request, token: str) -> Response:
+    async def _exchange(self, request: _Request, credential: Credential | None = None) -> Response:
         """One request and its answer, in its turn."""
-        headers = {**request.headers, "Authorization": f"Bearer {token}"} if token else request.headers
         async with self.limits.turn():
             self.requests += 1
+            headers = request.headers
+            if credential:  # signed now: a signature ages while it waits for its turn
+                headers = {**headers, "Authorization": credential(request.method, request.url)}
             try:
                 async with self._session.request(
                     request.method,
@@ -423,6 +574,7 @@ class Client:
                     data=request.body,
                     headers=headers,
                     allow_redirects=False,
+                    middlewares=(_once,) if self._signs or not request.repeatable else None,
                 ) as reply:
                     body = await reply.read()
             except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
@@ -430,7 +582,7 @@ class Client:
             except (aiohttp.ClientError, TimeoutError, OSError) as failure:
                 # A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
                 self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
-                return Response(lost(failure), {}, b"")
+                return Response(lost(failure, sent=not isinstance(failure, _NOT_CONNECTED)), {}, b"")
         self._unreachable = False
         answer = answer_of(reply.status, reply.headers, body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
@@ -464,12 +616,34 @@ class Client:
         return ConfigurationError(what, where=where, mend=mend)
 
 
+class _RefusedReadError(ContractError):
+    """A read was answered 400, or another refusal that is no matter of permission or address."""
+
+
 class _NotFoundError(ConfigurationError):
     """A read was answered 404."""
 
 
 def _try_again(response: Response) -> bool:
     return response.answer.decision is Decision.RETRY_LATER
+
+
+def _surely_not_done(response: Response) -> bool:
+    return _try_again(response) and not response.answer.uncertain
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Let a request whose connection breaks end there."""
+    try:
+        return await handler(request)
+    except _NOT_CONNECTED:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as failure:
+        raise _DroppedError(type(failure).__name__) from failure
+
+
+class _DroppedError(aiohttp.ClientError):
+    """The connection broke: an error that aiohttp does not answer with a repetition."""
 
 
 def _last_response(state: RetryCallState) -> Response:

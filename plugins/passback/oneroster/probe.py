@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from passback.oneroster.answers import Decision
+from passback.oneroster.envelopes import records_in
 from passback.oneroster.facts import needs_schools
 from passback.oneroster.ids import line_item_id
 
@@ -126,8 +127,7 @@ def _records(response: Response, key: str) -> list[Any] | None:
         content = json.loads(response.body)
     except (ValueError, RecursionError):
         return None
-    records = content.get(key) if isinstance(content, dict) else None
-    return records if isinstance(records, list) else None
+    return records_in(content, key)
 
 
 def _first_id(response: Response | None, key: str) -> str:

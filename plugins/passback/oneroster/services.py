@@ -46,12 +46,13 @@ def services_of(endpoint: Endpoint, profile: SisProfile) -> Services:
     path below the connection's address, or a URL of its own.
 
     Raises:
-        ConfigurationError: one is no web address, or would send a credential unencrypted.
+        ConfigurationError: one is no text or no web address, or would send a credential unencrypted.
     """
-    extra = endpoint.extra
-    both = extra.get("base_path")
-    rostering = _first(extra.get("rostering_path"), both, profile.base_path)
-    gradebook = _first(extra.get("gradebook_path"), both, profile.gradebook_path or None, rostering)
+    both = text_setting(endpoint, "base_path")
+    rostering = _first(text_setting(endpoint, "rostering_path"), both, profile.base_path)
+    gradebook = _first(
+        text_setting(endpoint, "gradebook_path"), both, profile.gradebook_path or None, rostering
+    )
     return Services(
         _address(endpoint, rostering, "rostering_path"), _address(endpoint, gradebook, "gradebook_path")
     )
@@ -77,8 +78,24 @@ def version_of(endpoint: Endpoint, profile: SisProfile) -> Version:
     )
 
 
-def _first(*paths: object) -> str:
-    return next(str(path) for path in paths if path is not None)
+def text_setting(endpoint: Endpoint, name: str) -> str | None:
+    """A setting in a connection's extra that is a text; None if it is left out.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    value = endpoint.extra.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise ConfigurationError(
+        f"{name} in its extra is no text.",
+        where=f"connection {endpoint.connection}",
+        mend="Write it in quotes, or leave it out.",
+    )
+
+
+def _first(*paths: str | None) -> str:
+    return next(path for path in paths if path is not None)
 
 
 def _address(endpoint: Endpoint, path: str, name: str) -> str:

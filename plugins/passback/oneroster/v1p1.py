@@ -1,4 +1,4 @@
-"""Line items and results as OneRoster 1.1 writes them.
+"""Categories, line items and results as OneRoster 1.1 writes them.
 
 Bodies are full: every field the standard requires, references with href, sourcedId and type. What accepts
 less accepts that too.
@@ -66,6 +66,16 @@ class ResultValues(TypedDict):
     comment: str
     modified: datetime
     services: Services
+
+
+def category(*, sourced_id: str, title: str, modified: datetime) -> dict[str, Any]:
+    """A category (OneRoster 1.1, 4.3): its id, its title, and when it was made, with its zone."""
+    return {
+        "sourcedId": sourced_id,
+        "status": "active",
+        "dateLastModified": _instant(modified),
+        "title": title,
+    }
 
 
 def line_item(**values: Unpack[LineItemValues]) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""Line items and results as OneRoster 1.2 writes them: those of 1.1, and what differs."""
+"""Categories, line items and results as OneRoster 1.2 writes them: those of 1.1, and what differs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
 from passback.oneroster import v1p1
+from passback.oneroster.v1p1 import category
 
 if TYPE_CHECKING:
     from passback.oneroster.v1p1 import LineItemValues, ResultValues
+
+
+__all__ = ["category", "line_item", "result"]
 
 
 def line_item(*, school_id: str, **values: Unpack[LineItemValues]) -> dict[str, Any]:

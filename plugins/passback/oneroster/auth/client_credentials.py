@@ -15,16 +15,17 @@ from passback.errors import (
     BusyError,
     ConfigurationError,
     ContractError,
-    CredentialError,
     PermissionRefusedError,
-    UnavailableError,
 )
 from passback.oneroster.answers import Answer, Decision, words_of
+from passback.oneroster.auth.refusals import refused_credential, unavailable
+from passback.oneroster.services import text_setting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from passback.connections import Endpoint
+    from passback.oneroster.auth import Credential
     from passback.sis import SisProfile
 
     # url, headers, form → what the answer means, and its body; refused credentials come back like any answer.
@@ -35,8 +36,15 @@ log = logging.getLogger(__name__)
 _LIFETIME: Final = 3600.0  # seconds a token is taken to live when the server does not say
 _MARGIN: Final = 60.0  # seconds before its end in which a token is no longer used …
 _MARGIN_SHARE: Final = 0.1  # … or this share of its life, if that is less
+_BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = (404, 405)
-_NOT_PERMITTED: Final = ("invalid_scope", "unauthorized_client", "access_denied")
+_UNKNOWN_SCOPE: Final = "invalid_scope"
+_NOT_PERMITTED: Final = (_UNKNOWN_SCOPE, "unauthorized_client", "access_denied")
+# What a gradebook client cannot do without, by the last part of a scope's name; and what it needs besides
+# where the SIS allots ids to many records at once, and where records are taken out by DELETE.
+_NEEDED: Final = ("roster.readonly", "gradebook.readonly", "gradebook.createput")
+_NEEDED_TO_POST: Final = "gradebook.createpost"
+_NEEDED_TO_DELETE: Final = "gradebook.delete"
 
 
 @dataclass
@@ -57,15 +65,13 @@ class ClientCredentials:
     profile: SisProfile
     post: Post
     granted: frozenset[str] = frozenset()
-    _token: str = field(default="", repr=False)
+    _credential: Credential | None = field(default=None, repr=False)
+    _scope: str | None = None  # what is asked for since the SIS refused more
     _expires: float = 0.0
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
-    async def token(self, *, refused: str = "") -> str:
-        """A token to use now.
-
-        Args:
-            refused: A token that the SIS has just answered 401 to; it is not handed out again.
+    async def credential(self) -> Credential:
+        """What writes the header, with a token to use now.
 
         Raises:
             CredentialError: the SIS does not accept the connection's id and secret.
@@ -75,23 +81,43 @@ class ClientCredentials:
             UnavailableError: it did not answer.
             BusyError: it asked to come back later.
         """
-        if self._usable(refused):
-            return self._token
-        async with self._fetching:
-            if not self._usable(refused):  # nobody renewed it while we waited
-                await self._fetch()
-            return self._token
+        return await self._usable(refused=None)
 
-    def _usable(self, refused: str) -> bool:
-        now = asyncio.get_running_loop().time()
-        return bool(self._token) and self._token != refused and now < self._expires
+    async def renewed(self, refused: Credential, headers: Mapping[str, str]) -> Credential:  # noqa: ARG002 - the same for every way
+        """What writes the header with another token than the refused one.
 
-    async def _fetch(self) -> None:
-        url, headers, form, scope = self._request()
+        Raises:
+            CredentialError: the SIS refused a token that it had just granted.
+            PassbackError: as `credential` does.
+        """
+        return await self._usable(refused=refused)
+
+    async def _usable(self, *, refused: Credential | None) -> Credential:
+        if (kept := self._kept(refused)) is not None:
+            return kept
+        async with self._fetching:  # somebody may have renewed it while we waited
+            return self._kept(refused) or await self._fetch()
+
+    def _kept(self, refused: Credential | None) -> Credential | None:
+        if self._credential is refused or asyncio.get_running_loop().time() >= self._expires:
+            return None
+        return self._credential
+
+    async def _fetch(self) -> Credential:
         asked_at = asyncio.get_running_loop().time()
-        answer, body = await self.post(url, headers, form)
         where = f"connection {self.endpoint.connection}"
-        if answer.decision is not Decision.VERIFY:
+        scope = self._scopes_asked() if self._scope is None else self._scope
+        answer, body = await self._ask(scope)
+        fewer = _fewest(scope, self._scopes_needed())
+        if _refused_scope(answer, body) and fewer and fewer != scope:
+            log.warning(
+                "%s: the SIS refused the scopes; asked again without %s",
+                where,
+                ", ".join(sorted(set(scope.split()) - set(fewer.split()))),
+            )
+            scope = fewer
+            answer, body = await self._ask(scope)
+        if answer.decision is not Decision.VERIFY and not _is_page(answer):
             raise self._refusal(answer, body, where=where)
         granted = _json_object(body)
         token = granted.get("access_token")
@@ -107,21 +133,42 @@ class ClientCredentials:
                 where=where,
                 mend=f"Have the administrator of {self.profile.title} give this API client bearer tokens.",
             )
+        self._scope = scope
         self.granted = frozenset(str(granted.get("scope") or scope).split())
         if missing := set(scope.split()) - self.granted:
             log.warning("%s: the SIS did not grant %s", where, ", ".join(sorted(missing)))
         lifetime = _seconds(granted.get("expires_in"))
-        self._token = token
+        header = f"Bearer {token}"
+        self._credential = lambda _method, _url: header
         self._expires = asked_at + lifetime - min(_MARGIN, lifetime * _MARGIN_SHARE)
+        return self._credential
 
-    def _request(self) -> tuple[str, dict[str, str], bytes, str]:
+    async def _ask(self, scope: str) -> tuple[Answer, bytes]:
+        url, headers, form = self._request(scope)
+        return await self.post(url, headers, form)
+
+    def _scopes_asked(self) -> str:
+        """The connection's scopes, else the profile's and what its way of writing needs besides."""
+        if (said := text_setting(self.endpoint, "scope")) is not None:
+            return said
+        scopes = self.profile.scopes.split()
+        home = next((s.removesuffix(_NEEDED[-1]) for s in scopes if s.endswith(f"/{_NEEDED[-1]}")), "")
+        also = [home + name for name in self._scopes_needed() if home and home + name not in scopes]
+        return " ".join([*scopes, *also])
+
+    def _scopes_needed(self) -> tuple[str, ...]:
+        extra, profile = self.endpoint.extra, self.profile
+        to_post = (_NEEDED_TO_POST,) if extra.get("writes", profile.writes) == "post" else ()
+        to_delete = (_NEEDED_TO_DELETE,) if extra.get("deletes", profile.deletes) == "delete" else ()
+        return (*_NEEDED, *to_post, *to_delete)
+
+    def _request(self, scope: str) -> tuple[str, dict[str, str], bytes]:
         extra = self.endpoint.extra
         where = f"connection {self.endpoint.connection}"
-        url = str(extra.get("token_url") or self.profile.token_path)
+        url = text_setting(self.endpoint, "token_url") or self.profile.token_path
         if "://" not in url:
             url = f"{self.endpoint.base_url}/{url.lstrip('/')}"
         refuse_plain_http(url, where=f"{where}, token_url")
-        scope = str(extra.get("scope", self.profile.scopes))
         form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
         way = extra.get("token_auth", self.profile.token_auth)
@@ -137,7 +184,7 @@ class ClientCredentials:
                 where=where,
                 mend=f"Leave it out: {self.profile.title} is known to want {self.profile.token_auth!r}.",
             )
-        return url, headers, urlencode(form).encode(), scope
+        return url, headers, urlencode(form).encode()
 
     def _refusal(self, answer: Answer, body: bytes, *, where: str) -> Exception:
         code = str(_json_object(body).get("error", ""))
@@ -168,28 +215,18 @@ class ClientCredentials:
         return refused_credential(self.profile, self.endpoint, words_of(body))
 
 
-def refused_credential(profile: SisProfile, endpoint: Endpoint, words: str) -> CredentialError:
-    """The error for a credential that the SIS no longer accepts: which one, and who renews it."""
-    said = f": {words.removesuffix('.')}" if words else ""
-    return CredentialError(
-        f"{profile.title} refused the credential{said}.",
-        where=f"connection {endpoint.connection}",
-        mend=f"{profile.credential_renewal} Then put the new id and secret into this connection; the next"
-        " good run sends all that waited.",
-    )
+def _is_page(answer: Answer) -> bool:
+    """Whether a page of HTML came under a status of success: this is hardly a token endpoint."""
+    return answer.decision is Decision.RETRY_LATER and 200 <= answer.status < 300  # noqa: PLR2004 - success
 
 
-def unavailable(profile: SisProfile, endpoint: Endpoint, answer: Answer) -> UnavailableError:
-    """The error for a SIS that does not answer, or answers that it is broken."""
-    # Words under a status are the SIS's own and may name a student: they go to the ledger, not into a log.
-    said = f"it answered {answer.status}" if answer.status else answer.words
-    return UnavailableError(
-        f"{profile.title} is not available: {said}.",
-        where=f"connection {endpoint.connection}",
-        mend="Nothing if it was a passing fault: the next run sends all that waited. Otherwise check that"
-        f" {endpoint.base_url} can be reached from here and ask the SIS's administrator.",
-        retry_after=answer.retry_after,
-    )
+def _refused_scope(answer: Answer, body: bytes) -> bool:
+    return answer.status == _BAD_REQUEST and _json_object(body).get("error") == _UNKNOWN_SCOPE
+
+
+def _fewest(scope: str, needed: tuple[str, ...]) -> str:
+    """Of the scopes those that are needed, by the last part of their names."""
+    return " ".join(name for name in scope.split() if name.rpartition("/")[2] in needed)
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
