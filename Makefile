@@ -1,6 +1,6 @@
 # Thin on purpose: what happens is in include/stack/.
 .SILENT:
-.PHONY: help demo test lint clean requirements
+.PHONY: help demo test test-slow lint clean requirements
 
 # An environment made elsewhere, used as it is; without it .venv is made and brought up to date first.
 VENV =
@@ -15,6 +15,7 @@ help:
 	echo 'make demo          install into .venv, then run one night of a sample district'
 	echo '                   ONCE=1: stop everything at the end; PORT=…: the port of the UI'
 	echo 'make test          all that CI checks: style, types, tests'
+	echo 'make test-slow     a thousand random schedules of faults through whole nights: an hour or more'
 	echo 'make lint          style and types alone'
 	echo 'make clean         stop a running demo and take away all that these commands have made'
 	echo 'make requirements  pin requirements*.txt anew from requirements*.in'
@@ -26,6 +27,10 @@ demo:
 test: lint
 	echo 'Tests'
 	'$(bin)/python' -m pytest --numprocesses=2 --dist=loadfile
+
+test-slow:
+	$(install) test; fi
+	'$(bin)/python' -m pytest -m slow tests/faults
 
 lint:
 	$(install) test; fi

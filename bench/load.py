@@ -30,7 +30,8 @@ sys.path[:0] = [str(ROOT / "plugins"), str(ROOT / "include")]
 
 from passback import ledger  # noqa: E402 - runs from a checkout that is not installed too
 from passback.connections import Endpoint  # noqa: E402
-from passback.oneroster import Client, Limits, Services, line_item_id, result_id, v1p1  # noqa: E402
+from passback.oneroster import Limits, Services, line_item_id, result_id, v1p1  # noqa: E402
+from passback.oneroster.gradebook import OneRosterGradebook  # noqa: E402
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN  # noqa: E402
 from passback.sis import profile_of  # noqa: E402
 from passback.stages.load import load  # noqa: E402
@@ -98,6 +99,7 @@ def plan(results: int) -> tuple[pd.DataFrame, pd.DataFrame]:
             "assign_date": "2026-11-02",
             "due_date": "2026-11-20",
             "points_possible": 100.0,
+            "adopts": "",
             "action": "create",
         }
     )
@@ -167,7 +169,10 @@ async def loaded(
             reasons=(),
             started_at=datetime.now(UTC),
         )
-        async with Client(Endpoint("bench", url, "id", "secret", {}), profile, limits=limits) as sis:
+        endpoint = Endpoint("bench", url, "id", "secret", {})
+        async with OneRosterGradebook(
+            endpoint, profile, clock=lambda: datetime.now(UTC), limits=limits
+        ) as sis:
             began = time.perf_counter()
             counts = await load(
                 connection,
@@ -180,7 +185,6 @@ async def loaded(
                 known_results=ledger.known_results(connection, DISTRICT),
                 kept_categories={},
                 schools={},
-                late_and_missing="none",
                 clock=lambda: datetime.now(UTC),
                 progress=lambda _counts: None,
             )

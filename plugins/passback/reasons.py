@@ -82,6 +82,15 @@ DELIVERY_REASONS: Final = (
         "Look at the gradebook for a lock or a local rule; the next run tries again.",
     ),
     Reason(
+        "sis.link_broken",
+        Outcome.FAILED,
+        "The student information system no longer holds the assignment that this score belongs to: it was removed"
+        " there, or its gradebook was replaced.",
+        Actor.TEACHER,
+        "Put it back in the gradebook and have a full run made, or have the district set `sis.recreate: true`, and"
+        " it is written anew with all its scores.",
+    ),
+    Reason(
         "sis.not_verified",
         Outcome.FAILED,
         "The entry was accepted, but the run stopped before it could be read back.",

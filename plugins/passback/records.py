@@ -151,7 +151,7 @@ SIS_CLASSES: Final = Frame(
         "sis_class_id": TEXT,
         "title": TEXT,
         "school_id": TEXT,
-        "gradebook": TEXT,  # none, unlinked, linked or UNREADABLE; empty: the SIS does not say
+        "gradebook": TEXT,  # none, unlinked, linked, several or UNREADABLE; empty: the SIS does not say
         "master_schedule": MAYBE,  # whether its school has one
     },
     ("sis_class_id",),
@@ -164,9 +164,21 @@ SIS_ENROLLMENTS: Final = Frame(
 )
 
 SIS_LINE_ITEMS: Final = Frame(
-    "sis_line_items",  # of the classes in which something may be created
-    {"line_item_id": TEXT, "sis_class_id": TEXT, "title": TEXT, "due_date": TEXT},
+    "sis_line_items",  # of the classes in which something may be created; passback_id: ours, if it keeps it
+    {
+        "line_item_id": TEXT,
+        "passback_id": TEXT,
+        "sis_class_id": TEXT,
+        "title": TEXT,
+        "due_date": TEXT,
+    },
     ("line_item_id",),
+)
+
+NEW_CATEGORIES: Final = Frame(
+    "new_categories",  # of `categories` in the mapping file, those that the SIS lacks and we may create
+    {"category_id": TEXT, "title": TEXT},
+    ("category_id",),
 )
 
 SIS_FRAMES: Final = (SIS_CATEGORIES, SIS_PERIODS, SIS_CLASSES, SIS_ENROLLMENTS, SIS_LINE_ITEMS)
@@ -197,6 +209,7 @@ PASSING_LINE_ITEMS: Final = Frame(
         "assign_date": TEXT,
         "due_date": TEXT,
         "points_possible": NUMBER,
+        "adopts": TEXT,  # the SIS's id of the foreign assignment that it takes over; empty for none
     },
     ("assessment_id", "class_id"),
 )
@@ -220,13 +233,13 @@ PASSING_RESULTS: Final = Frame(
 # --- What is to be written ---
 
 LINE_ITEM_PLAN: Final = Frame(
-    "line_item_plan",  # action: create, change, or resend (the same values once more)
+    "line_item_plan",  # action: create, adopt, change, or resend (the same values once more)
     {"line_item_id": TEXT, **PASSING_LINE_ITEMS.columns, "action": TEXT},
     ("line_item_id",),
 )
 
 RESULT_PLAN: Final = Frame(
-    "result_plan",  # action as above
+    "result_plan",  # action: create, change, resend, or clear (removed in the source)
     {"line_item_id": TEXT, **PASSING_RESULTS.columns, "action": TEXT},
     ("line_item_id", "sis_student_id"),
 )

@@ -135,7 +135,7 @@ def test_what_the_sis_renames_retires_and_adds_is_told_and_never_followed(canyon
         noticed = ledger.keep_categories(
             connection,
             "canyonridge",
-            importing.read_categories(canyonridge.district),
+            importing.read_categories(canyonridge.district, say=print),
             at=datetime.now(UTC),
         )
     told = noticed.changes.set_index("change")["title"].to_dict()

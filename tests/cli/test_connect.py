@@ -168,7 +168,8 @@ def test_gradebooks_and_schools_are_told_where_the_sis_tells_them(mapped: Distri
     gradebooks, schools = _gradebooks(classes, mapped, PROFILES["aeries"])
     assert "1 linked" in gradebooks.found
     assert "1 none" in gradebooks.found
-    assert gradebooks.mend.endswith("no scores: 1.")
+    assert "no scores: 1." in gradebooks.mend
+    assert "Linked gradebooks, so no scores: 2." in gradebooks.mend
     assert schools.found.startswith("1 ")
     assert list(_gradebooks(table(SIS_CLASSES, {"sis_class_id": "1"}), mapped, PROFILES["aeries"])) == []
 

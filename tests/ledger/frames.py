@@ -20,7 +20,9 @@ def line_item_plan(*line_item_ids: str, **changed: object) -> pd.DataFrame:
         "assign_date": "2026-11-02",
         "due_date": "2026-11-20",
         "points_possible": 100.0,
+        "adopts": "",
         "action": "create",
+        "sis_line_item_id": "",
     }
     return pd.DataFrame(line_item | changed)
 
@@ -39,12 +41,17 @@ def result_plan(*students: str, line_item_id: str = "item-1", **changed: object)
         "score_date": "2026-11-21",
         "mark": "",
         "action": "create",
+        "sis_result_id": "",
     }
     return pd.DataFrame(result | changed)
 
 
 def line_item_answers(
-    *line_item_ids: str, state: str = "accepted", status: int | None = 201, words: str = ""
+    *line_item_ids: str,
+    state: str = "accepted",
+    status: int | None = 201,
+    words: str = "",
+    sis_id: str = "",
 ) -> pd.DataFrame:
     """The same answer for some line items."""
     return pd.DataFrame(
@@ -54,6 +61,7 @@ def line_item_answers(
             "status": status,
             "words": words,
             "answered_at": ANSWERED,
+            "sis_id": sis_id,
         }
     )
 
@@ -64,6 +72,7 @@ def result_answers(
     state: str = "accepted",
     status: int | None = 201,
     words: str = "",
+    sis_id: str = "",
 ) -> pd.DataFrame:
     """The same answer for some students' results."""
     return pd.DataFrame(
@@ -74,6 +83,7 @@ def result_answers(
             "status": status,
             "words": words,
             "answered_at": ANSWERED,
+            "sis_id": sis_id,
         }
     )
 

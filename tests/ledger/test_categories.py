@@ -135,6 +135,26 @@ def test_a_category_of_two_classes_is_two(ledger: Connection) -> None:
     assert found.changes[["change", "sis_class_id"]].to_numpy().tolist() == [["retired", "8c"]]
 
 
+@pytest.mark.parametrize(
+    ("asked", "retired"),
+    [
+        (None, ["", "7b", "8c"]),
+        ({"7b"}, ["7b"]),
+        ({"", "7b"}, ["", "7b"]),
+        ({"9d"}, []),
+    ],
+)
+def test_a_list_retires_nothing_of_a_class_that_was_not_asked_for(
+    ledger: Connection, asked: set[str] | None, retired: list[str]
+) -> None:
+    every = pd.concat([listed("Quiz", sis_class_id=where) for where in ("", "7b", "8c")])
+    keep_categories(ledger, "lakeview", every, at=night(1))
+    other = listed("Test", sis_class_id="7b")
+    keep_categories(ledger, "lakeview", other, at=night(2), asked=asked)
+    known = known_categories(ledger, "lakeview")
+    assert sorted(known.loc[known["retired_at"].notna(), "sis_class_id"]) == retired
+
+
 def test_a_district_does_not_see_another_ones_categories(ledger: Connection) -> None:
     keep(ledger, 1, "Quiz", district="hillside")
     assert told(keep(ledger, 1, "Test")) == [("new", "Test")]

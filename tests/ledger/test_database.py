@@ -6,17 +6,19 @@ import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pandas as pd
 import psycopg2
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from ledger.frames import judged, result_answers, result_plan
+from ledger.frames import judged, line_item_answers, line_item_plan, result_answers, result_plan
 from passback.errors import (
     BusyError,
     ConfigurationError,
@@ -28,15 +30,20 @@ from passback.errors import (
     UnavailableError,
 )
 from passback.ledger import (
+    answer_line_items,
     answer_results,
     connect,
     database,
     district_lock,
     ensure_schema,
+    intend_line_items,
     intend_results,
+    known_line_items,
     known_results,
     latest_runs,
+    lose_line_items,
     migrations,
+    note_category,
     record_outcomes,
     upgrade,
     verify_trail,
@@ -206,6 +213,8 @@ def test_an_empty_database_gets_the_schema_without_noise(
         "runs",
         "score_outcomes",
         "sis_categories",
+        "sis_pace",
+        "sis_shares",
         "trail",
         "trail_heads",
     }
@@ -279,6 +288,47 @@ def test_a_ledger_of_the_version_before_gains_marks_and_categories_and_gives_the
     with closing(connect(empty_url)) as connection, database.transaction(connection) as cursor:
         cursor.execute("SELECT in_sis FROM passback.results")
         assert cursor.fetchone() == ({"score": 80.0, "score_status": "graded", "score_date": "2026-11-21"},)
+
+
+def test_a_ledger_of_the_version_before_learns_of_ids_of_the_sis_and_forgets_them_again(
+    empty_url: str,
+) -> None:
+    database._migrate(empty_url, lambda config: command.upgrade(config, "0002"))
+    with closing(connect(empty_url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute(A_SENT_RESULT_OF_VERSION_1)
+    upgrade(empty_url)
+    with closing(connect(empty_url)) as connection:
+        (known,) = known_results(connection, "lakeview").to_dict("records")
+        assert (known["sis_result_id"], known["state"], known["score"]) == ("", "confirmed", 80.0)
+        intend_line_items(connection, "lakeview", 1, line_item_plan("item-1", "item-2"))
+        answer_line_items(connection, "lakeview", 1, line_item_answers("item-1", sis_id="77"))
+        note_category(connection, "lakeview", 1, category_id="cat-1", title="Quiz", at=datetime.now(tz=UTC))
+        lose_line_items(connection, "lakeview", 1, pd.DataFrame({"line_item_id": ["item-1"]}))
+
+    database._migrate(empty_url, lambda config: command.downgrade(config, "0002"))
+    assert states(empty_url) == {
+        ("line_items", "not_stored"),
+        ("line_items", "intended"),
+        ("results", "not_stored"),
+    }
+    with closing(connect(empty_url)) as connection:
+        assert verify_trail(connection, "lakeview") is None  # the category stays in the chain
+        with pytest.raises(psycopg2.errors.UndefinedColumn), connection.cursor() as cursor:
+            cursor.execute("SELECT sis_line_item_id FROM passback.line_items")
+
+    upgrade(empty_url)
+    with closing(connect(empty_url)) as connection:
+        assert set(known_line_items(connection, "lakeview")["sis_line_item_id"]) == {""}
+        assert verify_trail(connection, "lakeview") is None
+
+
+def states(url: str) -> set[tuple[str, str]]:
+    with closing(connect(url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute(
+            "SELECT 'line_items', state FROM passback.line_items"
+            " UNION SELECT 'results', state FROM passback.results"
+        )
+        return set(cursor.fetchall())
 
 
 def test_the_queries_of_the_documentation_run(ledger: Connection) -> None:

@@ -29,10 +29,12 @@ from passback.ledger import (
     intend_results,
     known_line_items,
     known_results,
+    lose_line_items,
     no_line_items,
     no_results,
     settle_line_items,
     settle_results,
+    verify_trail,
 )
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
 
@@ -79,18 +81,20 @@ def trail_length(ledger: Connection) -> int:
 
 
 def test_an_empty_ledger_knows_nothing_in_the_right_columns(ledger: Connection) -> None:
-    for known, plan, accepted in (
-        (known_line_items(ledger, "lakeview"), LINE_ITEM_PLAN, {"accepted_category_id": "str"}),
-        (no_line_items(), LINE_ITEM_PLAN, {"accepted_category_id": "str"}),
-        (known_results(ledger, "lakeview"), RESULT_PLAN, {}),
-        (no_results(), RESULT_PLAN, {}),
+    of_line_items = {"sis_line_item_id": "str", "accepted_category_id": "str"}
+    of_results = {"sis_result_id": "str"}
+    for known, plan, more in (
+        (known_line_items(ledger, "lakeview"), LINE_ITEM_PLAN, of_line_items),
+        (no_line_items(), LINE_ITEM_PLAN, of_line_items),
+        (known_results(ledger, "lakeview"), RESULT_PLAN, of_results),
+        (no_results(), RESULT_PLAN, of_results),
     ):
         assert known.empty
-        types = {name: dtype for name, dtype in plan.columns.items() if name != "action"}
+        types = {name: dtype for name, dtype in plan.columns.items() if name not in {"action", "adopts"}}
         assert {name: str(dtype) for name, dtype in known.dtypes.items()} == types | {
             "state": "str",
             "run_id": "int64",
-            **accepted,
+            **more,
         }
 
 
@@ -103,9 +107,9 @@ def test_what_was_intended_is_known_in_another_session(ledger: Connection, ledge
     assert_frame_equal(
         known,
         LINE_ITEM_PLAN.conform(plan)
-        .drop(columns="action")
-        .assign(state="intended", run_id=run, accepted_category_id="")
-        .astype({"accepted_category_id": "str"}),
+        .drop(columns=["action", "adopts"])
+        .assign(sis_line_item_id="", state="intended", run_id=run, accepted_category_id="")
+        .astype({"sis_line_item_id": "str", "accepted_category_id": "str"}),
     )
 
 
@@ -132,8 +136,9 @@ def test_any_text_and_number_comes_back_as_it_was(
     plan = RESULT_PLAN.conform(plan.assign(action=""))
     with database.transaction(ledger) as cursor:
         cursor.execute("DELETE FROM passback.results")
-    intend_results(ledger, "lakeview", run, plan)
+    intend_results(ledger, "lakeview", run, plan.assign(sis_result_id=plan["mark"]))
     known = known_results(ledger, "lakeview")
+    assert known["sis_result_id"].tolist() == known["mark"].tolist()
     keys = ["line_item_id", "sis_student_id"]
     assert_frame_equal(
         known[plan.columns.drop("action")].sort_values(keys, ignore_index=True),
@@ -331,3 +336,192 @@ def test_districts_do_not_touch_each_other(ledger: Connection, open_night: Calla
     settle_results(ledger, "lakeview", lakeview, read_back("amy"))
     assert known_results(ledger, "hillside")["state"].tolist() == ["intended"]
     assert known_results(ledger, "lakeview")["state"].tolist() == ["confirmed"]
+
+
+# --- The SIS's own ids ---
+
+
+def test_the_id_that_the_sis_allotted_is_kept_beside_ours(ledger: Connection, run: int) -> None:
+    intend_line_items(ledger, "lakeview", run, line_item_plan("item-1", "item-2"))
+    answer_line_items(ledger, "lakeview", run, line_item_answers("item-1", sis_id="77"))
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    answer_results(ledger, "lakeview", run, result_answers("amy", sis_id="901"))
+    assert known_line_items(ledger, "lakeview")["sis_line_item_id"].tolist() == ["77", ""]
+    assert known_results(ledger, "lakeview")["sis_result_id"].tolist() == ["901"]
+
+
+def test_an_id_that_is_known_before_the_write_is_kept_with_the_intent(ledger: Connection, run: int) -> None:
+    adopting = line_item_plan("item-1", adopts="theirs", action="adopt", sis_line_item_id="theirs")
+    intend_line_items(ledger, "lakeview", run, adopting)
+    intend_results(ledger, "lakeview", run, result_plan("amy", sis_result_id="their-result"))
+    assert known_line_items(ledger, "lakeview")["sis_line_item_id"].tolist() == ["theirs"]
+    assert known_results(ledger, "lakeview")["sis_result_id"].tolist() == ["their-result"]
+
+
+@pytest.mark.parametrize("state", ["accepted", "refused", "intended"])
+def test_an_id_is_never_lost_by_a_write_or_an_answer_that_does_not_name_it(
+    ledger: Connection, open_night: Callable[..., int], state: str
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    intend_line_items(ledger, "lakeview", first, line_item_plan("item-1"))
+    answer_line_items(ledger, "lakeview", first, line_item_answers("item-1", sis_id="77"))
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    answer_results(ledger, "lakeview", first, result_answers("amy", sis_id="901"))
+    intend_line_items(ledger, "lakeview", second, line_item_plan("item-1", title="Essay 2"))
+    answer_line_items(ledger, "lakeview", second, line_item_answers("item-1", state=state))
+    intend_results(ledger, "lakeview", second, result_plan("amy", score=90.0))
+    answer_results(ledger, "lakeview", second, result_answers("amy", state=state))
+    settle_results(ledger, "lakeview", second, read_back("amy", state="not_stored"))
+    assert known_line_items(ledger, "lakeview")["sis_line_item_id"].tolist() == ["77"]
+    assert known_results(ledger, "lakeview")["sis_result_id"].tolist() == ["901"]
+
+
+def test_a_later_id_of_the_sis_takes_the_place_of_the_one_before(ledger: Connection, run: int) -> None:
+    intend_results(ledger, "lakeview", run, result_plan("amy"))
+    answer_results(ledger, "lakeview", run, result_answers("amy", sis_id="901"))
+    answer_results(ledger, "lakeview", run, result_answers("amy", sis_id="902"))
+    assert known_results(ledger, "lakeview")["sis_result_id"].tolist() == ["902"]
+
+
+# --- Removed in the SIS ---
+
+
+def filled(ledger: Connection, run: int, district: str = "lakeview") -> None:
+    """Two line items; amy's result is in the SIS, bo's was meant for it, cy's is on the other line item."""
+    intend_line_items(ledger, district, run, line_item_plan("item-1", "item-2"))
+    answer_line_items(ledger, district, run, line_item_answers("item-1", "item-2", sis_id="77"))
+    intend_results(ledger, district, run, result_plan("amy", "bo"))
+    intend_results(ledger, district, run, result_plan("cy", line_item_id="item-2"))
+    answer_results(ledger, district, run, result_answers("amy", sis_id="901"))
+    answer_results(ledger, district, run, result_answers("cy", line_item_id="item-2", sis_id="902"))
+    settle_results(ledger, district, run, read_back("amy"))
+
+
+ITEM_1 = pd.DataFrame({"line_item_id": ["item-1"]})
+
+
+def test_a_line_item_that_is_gone_takes_its_results_with_it_and_nothing_else(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    hillside = open_night("night-1", district="hillside")
+    filled(ledger, first)
+    filled(ledger, hillside, "hillside")
+    lose_line_items(ledger, "lakeview", second, ITEM_1)
+    items = known_line_items(ledger, "lakeview").set_index("line_item_id")
+    results = known_results(ledger, "lakeview").set_index("student_id")
+    assert items["state"].to_dict() == {"item-1": "gone", "item-2": "accepted"}
+    assert items["sis_line_item_id"].to_dict() == {"item-1": "", "item-2": "77"}
+    assert items["accepted_category_id"].to_dict() == {"item-1": "", "item-2": "homework"}
+    assert items["run_id"].to_dict() == {"item-1": second, "item-2": first}
+    assert results["state"].to_dict() == {"amy": "gone", "bo": "gone", "cy": "accepted"}
+    assert results["sis_result_id"].to_dict() == {"amy": "", "bo": "", "cy": "902"}
+    assert "gone" not in set(known_line_items(ledger, "hillside")["state"])
+    assert "gone" not in set(known_results(ledger, "hillside")["state"])
+
+
+def test_what_the_sis_held_leaves_it_in_the_trail_once(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    filled(ledger, first)
+    before = trail_length(ledger)
+    for _noticed_and_again_after_a_kill in range(2):
+        lose_line_items(ledger, "lakeview", second, ITEM_1)
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT kind, line_item_id, student_id, run_key, from_value->>'title', from_value->>'score',"
+            " to_value"
+            " FROM passback.trail WHERE seq > %s ORDER BY seq",
+            (before,),
+        )
+        assert cursor.fetchall() == [  # not bo's: it was never there
+            ("line_item", "item-1", "", "night-2", "Essay", None, None),
+            ("result", "item-1", "amy", "night-2", None, "80", None),
+        ]
+        cursor.execute(
+            "SELECT count(*) FROM passback.results WHERE line_item_id = 'item-1' AND in_sis IS NULL"
+        )
+        assert cursor.fetchone() == (2,)
+    assert verify_trail(ledger, "lakeview") is None
+
+
+def test_nothing_that_is_gone_changes_nothing(ledger: Connection, run: int) -> None:
+    filled(ledger, run)
+    before = trail_length(ledger)
+    lose_line_items(ledger, "lakeview", run, ITEM_1.head(0))
+    lose_line_items(ledger, "lakeview", run, pd.DataFrame({"line_item_id": ["unheard-of"]}))
+    assert trail_length(ledger) == before
+    assert "gone" not in set(known_line_items(ledger, "lakeview")["state"])
+
+
+def test_what_is_gone_and_written_anew_is_in_the_sis_again(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    filled(ledger, first)
+    lose_line_items(ledger, "lakeview", second, ITEM_1)
+    before = trail_length(ledger)
+    intend_line_items(ledger, "lakeview", second, line_item_plan("item-1"))
+    answer_line_items(ledger, "lakeview", second, line_item_answers("item-1", sis_id="78"))
+    intend_results(ledger, "lakeview", second, result_plan("amy"))
+    answer_results(ledger, "lakeview", second, result_answers("amy", sis_id="903"))
+    assert known_line_items(ledger, "lakeview")["sis_line_item_id"].tolist() == ["78", "77"]
+    assert known_results(ledger, "lakeview")["sis_result_id"].tolist() == ["903", "", "902"]
+    assert trail_length(ledger) == before + 2
+
+
+# --- Cleared ---
+
+
+def clear(ledger: Connection, run: int, **answer: Any) -> None:
+    cleared = result_plan("amy", score=None, score_status="", score_date="", action="clear")
+    intend_results(ledger, "lakeview", run, cleared.astype({"score": "float64"}))
+    answer_results(ledger, "lakeview", run, result_answers("amy", **answer))
+
+
+def scores_in_trail(ledger: Connection) -> list[tuple[str | None, str | None]]:
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT from_value->>'score', to_value->>'score' FROM passback.trail ORDER BY seq")
+        return cursor.fetchall()
+
+
+def test_a_result_that_was_cleared_leaves_nothing_in_the_sis_and_a_row_in_the_trail(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second, third = (open_night(f"night-{number}") for number in (1, 2, 3))
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    answer_results(ledger, "lakeview", first, result_answers("amy"))
+    clear(ledger, second, status=204)
+    assert (row(ledger)["state"], row(ledger)["in_sis"]) == ("accepted", None)
+    settle_results(ledger, "lakeview", second, read_back("amy"))
+    assert (row(ledger)["state"], row(ledger)["in_sis"]) == ("confirmed", None)
+    assert scores_in_trail(ledger) == [(None, "80"), ("80", None)]
+    intend_results(ledger, "lakeview", third, result_plan("amy", score=70.0))
+    answer_results(ledger, "lakeview", third, result_answers("amy"))
+    assert scores_in_trail(ledger)[2:] == [(None, "70")]
+    assert verify_trail(ledger, "lakeview") is None
+
+
+def test_a_result_that_the_sis_did_not_let_us_clear_is_still_known_to_be_there(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    answer_results(ledger, "lakeview", first, result_answers("amy"))
+    clear(ledger, second, state="refused", status=403, words="Locked")
+    assert row(ledger)["in_sis"]["score"] == 80.0
+    assert scores_in_trail(ledger) == [(None, "80")]
+
+
+def test_a_clearing_whose_answer_was_lost_is_in_the_trail_when_nothing_is_read_back(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    first, second = open_night("night-1"), open_night("night-2")
+    intend_results(ledger, "lakeview", first, result_plan("amy"))
+    answer_results(ledger, "lakeview", first, result_answers("amy"))
+    clear(ledger, second, state="intended", status=None)
+    assert scores_in_trail(ledger) == [(None, "80")]
+    settle_results(ledger, "lakeview", second, read_back("amy"))
+    assert (row(ledger)["state"], row(ledger)["in_sis"]) == ("confirmed", None)
+    assert scores_in_trail(ledger) == [(None, "80"), ("80", None)]

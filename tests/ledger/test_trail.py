@@ -24,6 +24,7 @@ from passback.ledger import (
     database,
     intend_line_items,
     intend_results,
+    note_category,
     settle_results,
     verify_trail,
 )
@@ -102,6 +103,33 @@ def test_a_row_says_when_by_which_run_on_whose_order_and_by_which_rules(
             ANSWERED, run, "by-hand", "amy@lakeview.example", "r1", "m2", "line_item", "item-1", "",
             None, "2026-11-20",
         )  # fmt: skip
+
+
+def test_a_category_that_the_sis_took_from_us_stands_in_the_chain(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    run = open_night("night-1", ordered_by="amy@lakeview.example")
+    send(ledger, run, "amy", score=80.0)
+    note_category(ledger, "lakeview", run, category_id="cat-1", title="Quiz", at=ANSWERED.to_pydatetime())
+    send(ledger, run, "amy", score=81.0)
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT * FROM passback.trail WHERE kind = 'category'")
+        (only,) = cursor.fetchall()
+        noted = dict(zip((column.name for column in cursor.description), only, strict=True))
+    assert (noted["seq"], noted["at"], noted["run_key"]) == (2, ANSWERED, "night-1")
+    assert noted["ordered_by"] == "amy@lakeview.example"
+    assert (noted["line_item_id"], noted["from_value"], noted["to_value"]) == (
+        "cat-1",
+        None,
+        {"title": "Quiz"},
+    )
+    assert not any(
+        noted[column]
+        for column in ("sis_student_id", "student_id", "sis_class_id", "class_id", "assessment_id")
+    )
+    assert verify_trail(ledger, "lakeview") is None
+    tamper(ledger, "UPDATE passback.trail SET to_value = '{\"title\": \"Test\"}' WHERE kind = 'category'")
+    assert verify_trail(ledger, "lakeview") == 2
 
 
 def test_each_district_has_its_own_chain_without_gaps(

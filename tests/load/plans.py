@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from oneroster.stub_sis import QUICK
 from passback import ledger as books
-from passback.oneroster import line_item_id
+from passback.oneroster import Limits, line_item_id
+from passback.oneroster.gradebook import OneRosterGradebook
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
+from passback.sis.skyward import SKYWARD
 from passback.stages.load import LoadCounts, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from oneroster.stub_sis import StubSis
+    from passback.gradebook import Gradebook
     from passback.ledger import Connection
-    from passback.oneroster import Client
-    from passback.sis.profile import LateAndMissing
 
 DISTRICT = "lakeview"
 
@@ -40,6 +44,7 @@ def line_item_plan(number: int, **columns: Any) -> pd.DataFrame:
             "assign_date": "2026-11-02",
             "due_date": "2026-11-20",
             "points_possible": 20.0,
+            "adopts": "",
             "action": "create",
         }
         for index in range(number)
@@ -72,16 +77,23 @@ def open_run(connection: Connection, run_key: str = "r1") -> int:
     )
 
 
+def gradebook(stub: StubSis, **settings: Any) -> OneRosterGradebook:
+    """The stub's gradebooks, as `StubSis.client` speaks to it."""
+    profile = settings.pop("profile", replace(SKYWARD, page_size=10))
+    limits = Limits(connections=4, requests_per_second=10_000)
+    settings = {"limits": limits, "retries": QUICK, "clock": now} | settings
+    return OneRosterGradebook(stub.endpoint, profile, **settings)
+
+
 async def run_load(
     connection: Connection,
-    sis: Client,
+    sis: Gradebook,
     line_items: pd.DataFrame,
     results: pd.DataFrame,
     *,
     run_id: int,
     kept_categories: dict[str, str] | None = None,
     schools: dict[str, str] | None = None,
-    late_and_missing: LateAndMissing = "none",
     progress: Callable[[LoadCounts], None] = lambda _counts: None,
 ) -> LoadCounts:
     return await load(
@@ -95,7 +107,6 @@ async def run_load(
         known_results=books.known_results(connection, DISTRICT),
         kept_categories=kept_categories or {},
         schools=schools or {},
-        late_and_missing=late_and_missing,
         clock=now,
         progress=progress,
     )

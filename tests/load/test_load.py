@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from load.plans import DISTRICT, line_item_plan, open_run, result_plan, run_load, states
+from load.plans import DISTRICT, gradebook, line_item_plan, now, open_run, result_plan, run_load, states
 from oneroster.stub_sis import drop
 from passback import ledger as books
 from passback.errors import BusyError, ConfigurationError, CredentialError, PassbackError, UnavailableError
+from passback.gradebook import ResultRow
 from passback.oneroster import result_id
+from passback.records import RESULT_PLAN
 from passback.sis import PROFILES
 from passback.stages import load as load_stage
 from passback.stages.load import LoadCounts
@@ -39,7 +41,7 @@ def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_every_planned_row_is_written_line_items_first(stub: StubSis, ledger: Connection) -> None:
     items = line_item_plan(3)
     results = result_plan(items, STUDENTS)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, results, run_id=open_run(ledger))
     assert counts == LoadCounts(line_items_written=3, results_written=36, requests=40)
     kinds = [call.path.split("/")[1] for call in stub.calls]
@@ -54,7 +56,7 @@ async def test_every_planned_row_is_written_line_items_first(stub: StubSis, ledg
 
 async def test_nothing_planned_asks_nothing(stub: StubSis, ledger: Connection) -> None:
     items = line_item_plan(0)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert counts == LoadCounts()
 
@@ -76,7 +78,7 @@ async def test_intent_is_in_the_ledger_before_the_request_goes_out(
 
         stub.script = look
         items = line_item_plan(3)
-        async with stub.client() as sis:
+        async with gradebook(stub) as sis:
             await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert unannounced == []
 
@@ -91,7 +93,7 @@ async def test_a_refused_result_does_not_stop_the_others_and_keeps_the_sis_words
         if request.path.endswith(refused)
         else None
     )
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert (counts.results_written, counts.refused, counts.lost) == (11, 1, 0)
     assert states(ledger)["results"] == {"accepted": 11, "refused": 1}
@@ -112,7 +114,7 @@ async def test_results_of_a_line_item_that_did_not_arrive_are_not_tried(
         return web.Response(status=500) if request.path.endswith(lost) else None
 
     stub.script = answer
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert (counts.line_items_written, counts.results_written) == (1, 12)
     assert (counts.refused, counts.lost, counts.untried) == (1, 1, 24)
@@ -126,7 +128,7 @@ async def test_a_row_whose_answers_are_lost_stays_intended(stub: StubSis, ledger
     items = line_item_plan(1)
     lost = result_id(items["line_item_id"][0], "7003")
     stub.script = lambda request: drop(request) if request.path.endswith(lost) else None
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert (counts.results_written, counts.lost) == (11, 1)
     assert states(ledger)["results"] == {"accepted": 11, "intended": 1}
@@ -148,13 +150,13 @@ async def test_what_stops_the_run_stops_it_once_and_the_answers_so_far_stand(
     results = result_plan(items, STUDENTS)
     stub.script = lambda request: fault(request) if len(stub.stored) >= 30 else None  # type: ignore[operator]
     run_id = open_run(ledger)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         with pytest.raises(error) as stopped:
             await run_load(ledger, sis, items, results, run_id=run_id)
     assert type(stopped.value) is error
     assert states(ledger)["results"]["accepted"] == 26
     stub.script = None
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, results, run_id=run_id)
     assert (counts.skipped, counts.results_written) == (30, 22)
     assert len(stub.stored) == 4 + 48
@@ -164,7 +166,7 @@ async def test_a_cleared_task_sends_nothing_twice(stub: StubSis, ledger: Connect
     items = line_item_plan(2)
     results = result_plan(items, STUDENTS)
     run_id = open_run(ledger)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         await run_load(ledger, sis, items, results, run_id=run_id)
         counts = await run_load(ledger, sis, items, results, run_id=run_id)
     assert counts == LoadCounts(skipped=26)
@@ -174,7 +176,7 @@ async def test_a_cleared_task_sends_what_has_changed_since(stub: StubSis, ledger
     items = line_item_plan(2)
     results = result_plan(items, STUDENTS)
     run_id = open_run(ledger)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         await run_load(ledger, sis, items, results, run_id=run_id)
         results.loc[5, "score"] += 0.5
         items.loc[1, "title"] = "Quiz 1, second form"
@@ -187,7 +189,7 @@ async def test_another_run_sends_what_it_plans_whatever_an_earlier_one_sent(
 ) -> None:
     items = line_item_plan(1)
     results = result_plan(items, STUDENTS)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         await run_load(ledger, sis, items, results, run_id=open_run(ledger, "r1"))
         counts = await run_load(ledger, sis, items, results, run_id=open_run(ledger, "r2"))
     assert (counts.line_items_written, counts.results_written, counts.skipped) == (1, 12, 0)
@@ -205,7 +207,7 @@ async def test_a_cancelled_load_is_finished_by_the_next_one(stub: StubSis, ledge
             await asyncio.Event().wait()
 
     stub.script = hold
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         loading = asyncio.create_task(run_load(ledger, sis, items, results, run_id=run_id))
         await reached.wait()
         loading.cancel()
@@ -213,7 +215,7 @@ async def test_a_cancelled_load_is_finished_by_the_next_one(stub: StubSis, ledge
             await loading
     assert states(ledger)["results"]["accepted"] == 10
     stub.script = None
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         await run_load(ledger, sis, items, results, run_id=run_id)
     assert len(stub.stored) == 26
     assert states(ledger) == {"line_items": {"accepted": 2}, "results": {"accepted": 24}}
@@ -233,7 +235,7 @@ async def test_the_sis_stays_busy_while_the_ledger_writes(stub: StubSis, ledger:
     stub.script = watch
     items = line_item_plan(1)
     students = [str(number) for number in range(100)]
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         await run_load(ledger, sis, items, result_plan(items, students), run_id=open_run(ledger))
     assert max(under_way) == 4
 
@@ -243,7 +245,7 @@ async def test_a_category_that_a_teacher_changed_goes_out_as_the_teacher_set_it(
 ) -> None:
     items = line_item_plan(2)
     kept = {items["line_item_id"][1]: "305"}
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         await run_load(
             ledger, sis, items, result_plan(items, []), run_id=open_run(ledger), kept_categories=kept
         )
@@ -257,7 +259,7 @@ async def test_progress_is_told_in_counts_and_ends_with_the_last_one(
 ) -> None:
     told: list[LoadCounts] = []
     items = line_item_plan(2)
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(
             ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger), progress=told.append
         )
@@ -270,7 +272,7 @@ async def test_no_request_is_wasted(stub: StubSis, ledger: Connection) -> None:
     stub.script = lambda request: (
         web.Response(status=500) if len(stub.calls) == 3 and request.method == "PUT" else None
     )
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         counts = await run_load(ledger, sis, items, result_plan(items, STUDENTS), run_id=open_run(ledger))
     assert counts.requests == 1 + 26 + 1  # a token, the rows, the one that was repeated
 
@@ -303,7 +305,7 @@ async def test_a_1_2_line_item_names_the_school_and_its_flags_are_text(
     stub: StubSis, ledger: Connection
 ) -> None:
     items = line_item_plan(1)
-    async with stub.client(profile=GENERIC) as sis:
+    async with gradebook(stub, profile=GENERIC) as sis:
         counts = await run_load(
             ledger,
             sis,
@@ -311,7 +313,6 @@ async def test_a_1_2_line_item_names_the_school_and_its_flags_are_text(
             marked_results(items),
             run_id=open_run(ledger),
             schools=SCHOOLS,
-            late_and_missing="flags",
         )
     assert (counts.line_items_written, counts.results_written) == (1, 4)
     assert stub.calls[0].path == f"{GENERIC.gradebook_path}/lineItems/{items['line_item_id'][0]}"
@@ -343,7 +344,7 @@ async def test_marks_go_out_as_the_sis_can_hold_them(
 ) -> None:
     items = line_item_plan(1)
     profile = replace(GENERIC, oneroster=version, comment_limit=limit)
-    async with stub.client(profile=profile) as sis:
+    async with gradebook(stub, profile=profile, late_and_missing=way) as sis:
         await run_load(
             ledger,
             sis,
@@ -351,7 +352,6 @@ async def test_marks_go_out_as_the_sis_can_hold_them(
             marked_results(items),
             run_id=open_run(ledger),
             schools=SCHOOLS,
-            late_and_missing=way,
         )
     sent = sent_results(stub)
     assert {student: body["comment"] for student, body in sent.items() if "comment" in body} == comments
@@ -362,20 +362,9 @@ async def test_marks_go_out_as_the_sis_can_hold_them(
     )
 
 
-async def test_flags_are_refused_before_the_first_write_where_the_sis_has_none(
-    stub: StubSis, ledger: Connection
-) -> None:
-    items = line_item_plan(1)
-    async with stub.client() as sis:
-        with pytest.raises(ConfigurationError, match="no fields for late and missing"):
-            await run_load(
-                ledger,
-                sis,
-                items,
-                marked_results(items),
-                run_id=open_run(ledger),
-                late_and_missing="flags",
-            )
+async def test_flags_are_refused_before_the_first_write_where_the_sis_has_none(stub: StubSis) -> None:
+    with pytest.raises(ConfigurationError, match="no fields for late and missing"):
+        gradebook(stub, late_and_missing="flags")
     assert not stub.calls
 
 
@@ -384,7 +373,7 @@ async def test_a_class_without_a_school_costs_its_own_line_items_and_no_others(
 ) -> None:
     items = line_item_plan(2)
     items.loc[1, "sis_class_id"] = "k2"
-    async with stub.client(profile=GENERIC) as sis:
+    async with gradebook(stub, profile=GENERIC) as sis:
         counts = await run_load(
             ledger,
             sis,
@@ -406,8 +395,8 @@ async def test_a_cleared_task_sends_excused_and_marked_scores_no_second_time(
     items = line_item_plan(1)
     results = marked_results(items)
     run_id = open_run(ledger)
-    settings: Any = {"run_id": run_id, "schools": SCHOOLS, "late_and_missing": "flags"}
-    async with stub.client(profile=GENERIC) as sis:
+    settings: Any = {"run_id": run_id, "schools": SCHOOLS}
+    async with gradebook(stub, profile=GENERIC) as sis:
         await run_load(ledger, sis, items, results, **settings)
         assert (await run_load(ledger, sis, items, results, **settings)).skipped == 5
         results.loc[0, "mark"] = ""
@@ -422,10 +411,16 @@ async def test_a_load_ends_also_when_its_end_and_the_last_answers_come_at_once(
     async def nothing(_frame: pd.DataFrame) -> None:
         """No answer is to be noted."""
 
-    async with stub.client() as sis:
+    async with gradebook(stub) as sis:
         plan = result_plan(line_item_plan(0), [])
-        shared: Any = {"clock": lambda: None, "tell": lambda: None, "tally": Counter()}
-        delivery = load_stage._Delivery(sis, "result", plan, dict, nothing, nothing, **shared)
+        books: Any = None
+        desk = load_stage._Desk(sis, books, now, lambda: None, Counter())
+        parts: Any = dict.fromkeys(("our_id", "sis_id", "under", "write"), lambda *_: None)
+        parts |= {"at_once": 1, "repeatable": True, "count_as": "results_written"}
+        ledger: Any = dict.fromkeys(("intend", "answer", "settle"), nothing)
+        delivery = load_stage._Delivery[ResultRow](
+            desk, RESULT_PLAN, ResultRow, plan, plan, **parts, **ledger
+        )
         keeping = asyncio.create_task(delivery._keep_books())
         await asyncio.sleep(0)
         delivery._enough.set()

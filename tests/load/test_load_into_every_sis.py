@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
-from load.plans import line_item_plan, open_run, result_plan, run_load, states
+from load.plans import line_item_plan, now, open_run, result_plan, run_load, states
 from passback.connections import Endpoint
 from passback.errors import CredentialError, PermissionRefusedError
 from passback.oneroster import Client, Limits, Retries, held_line_items, held_results
-from passback.oneroster.facts import read_facts, read_line_items
+from passback.oneroster.gradebook import OneRosterGradebook
 from passback.oneroster.probe import clock_skew, permissions
 from passback.sis import profile_of
 from passback.sis.words import mend_of
@@ -21,8 +22,6 @@ from sandbox_process import SandboxProcess, start_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
 
     from passback.ledger import Connection
 
@@ -44,6 +43,12 @@ class Sis:
         url = f"{found['schema']}://{found['host']}:{found['port']}"
         return Endpoint("sis", url, found["login"], found["password"], found["extra"])
 
+    def gradebook(self) -> OneRosterGradebook:
+        limits = Limits(connections=8, requests_per_second=10_000)
+        return OneRosterGradebook(
+            self.endpoint, profile_of(self.system), clock=now, limits=limits, retries=QUICK
+        )
+
     def client(self, endpoint: Endpoint | None = None) -> Client:
         limits = Limits(connections=8, requests_per_second=10_000)
         return Client(endpoint or self.endpoint, profile_of(self.system), limits=limits, retries=QUICK)
@@ -62,10 +67,10 @@ def sis(running: Sis) -> Sis:
     return running
 
 
-async def plan(sis: Sis, client: Client) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
+async def plan(sis: Sis, gradebook: OneRosterGradebook) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, str]]:
     """Two line items of a class, a result of each of its students and the schools of all classes."""
     today = date.fromisoformat(sis.sandbox.info()["seeding_date"])
-    facts = await read_facts(client, today=today)
+    facts = await gradebook.facts((), today=today)
     sis_class, *_ = facts["sis_enrollments"]["sis_class_id"].value_counts().index
     periods = facts["sis_periods"].query("sis_class_id == @sis_class and not closed")
     day = periods["start_date"].iloc[0]
@@ -85,7 +90,10 @@ async def plan(sis: Sis, client: Client) -> tuple[pd.DataFrame, pd.DataFrame, di
     enrolled = facts["sis_enrollments"].query("sis_class_id == @sis_class")["sis_student_id"]
     results = result_plan(items, sorted(enrolled)[:10], score_date=today.isoformat())
     profile = profile_of(sis.system)
-    results.loc[0, ["score", "score_status"]] = (0.0 if client.version == "1.1" else float("nan"), "exempt")
+    results.loc[0, ["score", "score_status"]] = (
+        0.0 if gradebook.version == "1.1" else float("nan"),
+        "exempt",
+    )
     if profile.late_and_missing != "none":
         results.loc[1, "mark"] = "late"
         results.loc[2, ["score", "score_status", "mark"]] = (0.0, profile.zero_status, "missing")
@@ -99,29 +107,28 @@ def rows_of(frame: pd.DataFrame, columns: list[str]) -> Counter[tuple[Any, ...]]
 
 
 async def test_the_sis_holds_the_plan_value_by_value_and_gives_it_back(sis: Sis, ledger: Connection) -> None:
-    async with sis.client() as client:
-        items, results, schools = await plan(sis, client)
+    async with sis.gradebook() as gradebook:
+        items, results, schools = await plan(sis, gradebook)
         counts = await run_load(
             ledger,
-            client,
+            gradebook,
             items,
             results,
             run_id=open_run(ledger),
             schools=schools,
-            late_and_missing=client.profile.late_and_missing,
         )
         sis_class = items["sis_class_id"][0]
-        read_items, _ = await read_line_items(client, {sis_class})
-        listings = [await client.results_of_line_item(sis_class, item) for item in items["line_item_id"]]
+        read_items, _ = await gradebook.line_items({sis_class})
+        listings = [await gradebook.results(sis_class, item) for item in items["line_item_id"]]
     assert (counts.line_items_written, counts.results_written, counts.refused) == (2, len(results), 0)
     assert states(ledger)["results"] == {"accepted": len(results)}
     held = sis.sandbox.dump()
-    columns = list(read_items.columns)
+    columns = [name for name in read_items.columns if name in items.columns]
     for found in (held_line_items(held["lineItems"]), read_items):
         assert rows_of(found, columns) == rows_of(items, columns)
     for found in (
         held_results(held["results"]),
-        held_results(record for each in listings for record in each),
+        pd.concat(listings),
     ):
         assert rows_of(found, RESULT_COLUMNS) == rows_of(results, RESULT_COLUMNS)
 
@@ -129,11 +136,11 @@ async def test_the_sis_holds_the_plan_value_by_value_and_gives_it_back(sis: Sis,
 async def test_a_line_item_without_a_period_is_taken_where_the_profile_leaves_it_to_the_sis(
     sis: Sis, ledger: Connection
 ) -> None:
-    async with sis.client() as client:
-        items, results, schools = await plan(sis, client)
+    async with sis.gradebook() as gradebook:
+        items, results, schools = await plan(sis, gradebook)
         items["period_id"] = ""
         counts = await run_load(
-            ledger, client, items, results.head(0), run_id=open_run(ledger), schools=schools
+            ledger, gradebook, items, results.head(0), run_id=open_run(ledger), schools=schools
         )
     assert (counts.line_items_written, counts.refused) == ((0, 2) if sis.system == "skyward" else (2, 0))
 
@@ -180,15 +187,15 @@ async def test_a_missing_permission_of_aeries_is_named_and_its_words_say_what_to
 ) -> None:
     with start_sandbox(tmp_path_factory.mktemp("aeries"), sis="aeries", modules="AAA") as process:
         sis = Sis("aeries", process)
-        async with sis.client() as client:
-            items, results, _ = await plan(sis, client)
+        async with sis.client() as client, sis.gradebook() as gradebook:
+            items, results, _ = await plan(sis, gradebook)
             process.control("PATCH", "/settings", {"permissions": {"Gradebook Scores": ["read"]}})
-            counts = await run_load(ledger, client, items, results, run_id=open_run(ledger))
+            counts = await run_load(ledger, gradebook, items, results, run_id=open_run(ledger))
             process.control("PATCH", "/settings", {"permissions": {"Gradebook Assignment": []}})
             refused = [each for each in await permissions(client) if not each.readable]
             with pytest.raises(PermissionRefusedError, match="does not let passback read lineItems: 403"):
                 await client.line_items_of_class(items["sis_class_id"].iloc[0])
-            listed = await read_line_items(client, items["sis_class_id"])
+            listed = await gradebook.line_items(items["sis_class_id"])
     assert listed.unreadable == set(items["sis_class_id"])
     assert (counts.line_items_written, counts.refused) == (2, len(results))
     with ledger, ledger.cursor() as cursor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -23,6 +24,7 @@ from mapping.conftest import GOOD, LINES
 from passback import paths
 from passback.errors import ConfigurationError, MappingError
 from passback.mapping.file import (
+    MappingFileError,
     district_names,
     file_hash,
     mapping_path,
@@ -31,6 +33,7 @@ from passback.mapping.file import (
     read_mappings,
 )
 from passback.mapping.model import District
+from passback.sis import PROFILES
 from passback.sources.profiles import OTUS_TYPES
 
 if TYPE_CHECKING:
@@ -82,6 +85,55 @@ def test_accepted(content: str, tmp_path: Path) -> None:
     path = tmp_path / "lakeview.yaml"
     path.write_bytes(content.encode())
     assert read_mapping(path).district == "lakeview"
+
+
+OPTIONS = {
+    "transport": ("oneroster", "native"),
+    "adopt": (False, True),
+    "recreate": (False, True),
+    "create_categories": (False, True),
+    "removed_scores": ("report", "clear"),
+}
+EVERYWHERE = {"adopt", "recreate"}
+# The systems that can do what else a district may ask for, beside those that can do none of it.
+ABLE = {
+    "aeries": {"transport"},
+    "generic": {"create_categories", "removed_scores"},
+    "infinite_campus": {"removed_scores"},
+}
+
+
+def test_what_a_district_does_not_ask_for_is_not_done(tmp_path: Path) -> None:
+    sis = read_mapping(write(tmp_path, "lakeview.yaml")).sis
+    assert {name: getattr(sis, name) for name in OPTIONS} == {
+        name: default for name, (default, _) in OPTIONS.items()
+    }
+
+
+@pytest.mark.parametrize("system", sorted(PROFILES))
+@pytest.mark.parametrize("option", sorted(OPTIONS))
+def test_a_district_may_ask_for_what_its_sis_can_do_and_for_nothing_else(
+    system: str, option: str, tmp_path: Path
+) -> None:
+    default, asked = OPTIONS[option]
+    of_system = GOOD.replace("system: skyward", f"system: {system}").replace(
+        "[oneroster_licence, use_grade_unchecked]", json.dumps(list(PROFILES[system].confirmations))
+    )
+
+    def read(value: object) -> object:
+        line = f"  {option}: {json.dumps(value)}\nconfirmed:"
+        path = write(tmp_path, "lakeview.yaml", of_system.replace("confirmed:", line))
+        return getattr(read_mapping(path).sis, option)
+
+    assert read(default) == default
+    if option in EVERYWHERE | ABLE.get(system, set()):
+        assert read(asked) == asked
+    else:
+        with pytest.raises(MappingFileError) as refused:
+            read(asked)
+        (problem,) = refused.value.problems
+        assert (problem.line, problem.field) == (10, f"sis.{option}")
+        assert PROFILES[system].title in problem.what
 
 
 def test_a_schedule_is_kept_with_single_spaces(tmp_path: Path) -> None:

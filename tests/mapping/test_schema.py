@@ -54,9 +54,23 @@ def test_every_sample_keeps_the_schema_and_names_it(file: Any) -> None:
         ("rules: {}", "rules: {unknown: 1}"),
         ("rules: {}", "rules: {score.above_total: 1}"),
         ("2026-08-17", "[2026]"),
+        ("system: skyward", "system: skyward\n  adopt: sometimes"),
+        ("system: skyward", "system: skyward\n  transport: native"),
+        ("system: skyward", "system: skyward\n  create_categories: true"),
+        ("system: skyward", "system: skyward\n  removed_scores: clear"),
     ],
 )
 def test_the_schema_refuses_what_the_model_refuses(good: str, bad: str) -> None:
     jsonschema.validate(as_json(GOOD), json_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(as_json(GOOD.replace(good, bad)), json_schema())
+
+
+def test_the_schema_lets_a_district_ask_for_what_its_sis_can_do() -> None:
+    sis = (
+        "system: generic\n  adopt: true\n  recreate: true\n  create_categories: true\n  removed_scores: clear"
+    )
+    generic = GOOD.replace("system: skyward", sis).replace(
+        "confirmed: [oneroster_licence, use_grade_unchecked]\n", ""
+    )
+    jsonschema.validate(as_json(generic), json_schema())

@@ -38,6 +38,40 @@ async def test_id_and_secret_go_form_encoded_as_basic_credentials_and_nowhere_el
     assert "s3cr" not in str(stub.calls)
 
 
+def knows_only(credentials: bytes, refusal: web.Response) -> Any:
+    """A token endpoint that takes what stands in Basic credentials as it is."""
+
+    def answer(request: web.Request) -> web.Response | None:
+        given = b64decode(request.headers["Authorization"].removeprefix("Basic "))
+        return None if given == credentials else refusal
+
+    return answer
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, "invalid_client"), (400, "invalid_client"), (401, "no")])
+async def test_a_server_that_does_not_decode_id_and_secret_gets_them_as_they_are(
+    stub: StubSis, status: int, error: str
+) -> None:
+    stub.expires_in = 1e-6
+    stub.token_script = knows_only(b"client:s3cr&t", web.json_response({"error": error}, status=status))
+    async with stub.client() as sis:
+        await sis.put("result", "r1", {"sourcedId": "r1"})
+        await sis.put("result", "r2", {"sourcedId": "r2"})
+    assert len(stub.tokens) == 2
+    assert len(stub.token_calls) == 3  # what it wants is remembered
+
+
+@pytest.mark.parametrize(("secret", "times"), [("s3cr&t", 2), ("s3cret", 1)])
+async def test_a_wrong_secret_is_tried_once_in_each_writing_that_differs(
+    stub: StubSis, secret: str, times: int
+) -> None:
+    stub.token_script = lambda _request: web.json_response({"error": "invalid_client"}, status=401)
+    async with stub.client(endpoint=replace(stub.endpoint, secret=secret)) as sis:
+        with pytest.raises(CredentialError):
+            await sis.put("result", "r1", {"sourcedId": "r1"})
+    assert len(stub.token_calls) == times
+
+
 async def test_a_connection_may_say_that_id_and_secret_go_in_the_form(stub: StubSis) -> None:
     extra = {"token_auth": "body", "token_url": f"{stub.url}/token", "scope": ""}
     async with stub.client(endpoint=replace(stub.endpoint, extra=extra)) as sis:
@@ -109,7 +143,7 @@ async def test_a_refused_token_stops_the_run(
     stub: StubSis, status: int, body: dict[str, Any], error: type[PassbackError]
 ) -> None:
     stub.token_script = lambda _request: web.json_response(body, status=status)
-    async with stub.client() as sis:
+    async with stub.client(endpoint=replace(stub.endpoint, secret="s3cret")) as sis:
         with pytest.raises(error) as refused:
             await sis.put("result", "r1", {"sourcedId": "r1"})
     assert type(refused.value) is error

@@ -9,6 +9,7 @@ import pytest
 
 from passback.oneroster import Services, held_line_items, held_results, v1p1
 from passback.oneroster.held import flag
+from passback.oneroster.ids import line_item_id, result_id
 
 if TYPE_CHECKING:
     from passback.oneroster.v1p1 import LineItemValues, ResultValues
@@ -137,3 +138,18 @@ def test_a_field_of_another_type_is_told_without_its_value_stays_empty_and_costs
     assert held["score_date"].tolist() == ["2026-11-21"] * 2
     assert f"1 of 2 results are not what OneRoster says, such as {what}" in caplog.text
     assert "4711" not in caplog.text
+
+
+def test_our_ids_are_known_again_by_a_sis_that_keeps_them_as_guids_in_capitals() -> None:
+    item = line_item_id("otus", "a1", "1001.0.01")
+    score = result_id(item, "70/01")
+    held = held_results(
+        [result(sourcedId=score.upper(), lineItem={"sourcedId": item.upper(), "type": "lineItem"})]
+    )
+    assert held_line_items([line_item(sourcedId=item.upper())])["line_item_id"].tolist() == [item]
+    assert held[["result_id", "line_item_id"]].to_numpy().tolist() == [[score, item]]
+
+
+@pytest.mark.parametrize("theirs", ["LI-1", "0E984725-C51C-4BF4-9960-E1C80E27ABA0", "{ABC}"])
+def test_an_id_of_the_sis_is_kept_as_it_writes_it(theirs: str) -> None:
+    assert held_line_items([line_item(sourcedId=theirs)])["line_item_id"].tolist() == [theirs]

@@ -36,6 +36,7 @@ group.not_imported         | A | rejected | 003             | · · ● · | · 
 group.name_mismatch        | A | rejected | 004             | · · · ● | · · · ●
 school.no_master_schedule  | A | rejected | 000             | ● · · · | · · · ·
 gradebook.linked           | A | rejected | 000             | ● · · · | · · · ·
+gradebook.several          | A | rejected |                 | ● · · · | · · · ·
 gradebook.not_readable     | A | held     |                 | ● ● ● ● | ● ● ● ●
 class.not_on_roster        | A | rejected |                 | ● ● ● ● | ● ● ● ●
 duplicate.record           | A | rejected |                 | ● ● ● ● | ● ● ● ●
@@ -44,6 +45,7 @@ assessment.not_in_feed     | S | held     |                 | ● ● ● ● | 
 points.score_not_whole     | S | rejected | 000             | ● ○ ○ ○ | ○ ○ ○ ○
 student.not_enrolled       | S | rejected |                 | ● ● ● ● | ● ● ● ●
 score.excluded             | S | rejected | 000 001         | ● ● ● ● | ● ● ● ●
+score.excused_unsupported  | S | rejected |                 | ● · · · | · · · ·
 score.not_graded           | S | held     | 000 001         | ● ● ● ● | ● ● ● ●
 score.empty                | S | held     | 004             | ● ● ● ● | ● ● ● ●
 score.not_numeric          | S | rejected | 004             | ● ● ● ● | ● ● ● ●
@@ -65,7 +67,12 @@ SAID_BY_SOURCE = {
     "assigner.not_in_group",
     "score.excluded",
 }
-OURS = {"assessment.not_in_feed", "gradebook.not_readable"}  # of no row of RULES
+OURS = {  # of no row of RULES
+    "assessment.not_in_feed",
+    "gradebook.not_readable",
+    "gradebook.several",
+    "score.excused_unsupported",
+}
 SEEDS = {"aeries": "000", "skyward": "001", "aspire": "003", "aspen": "004"}
 SWITCHES = {"aeries": {"points.score_not_whole": "whole_scores"}}  # settings that are not named as their code
 

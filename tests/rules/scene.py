@@ -16,7 +16,7 @@ import pandas as pd
 from passback import ledger, paths, records
 from passback.mapping.model import District
 from passback.rules.suites import read_suites
-from passback.sis import PROFILES
+from passback.sis import PROFILES, profile_of
 from passback.sources.profiles import OTUS_TYPES, SOURCES
 from passback.stages.validate import Verdicts, validate
 
@@ -210,7 +210,7 @@ def judged(
         facts,
         district=mapping,
         suites=rules or suites(sis),
-        profile=PROFILES[sis],
+        profile=profile_of(mapping.sis.system, mapping.sis.transport),
         known_line_items=known,
         known_results=ledger.no_results() if known_results is None else known_results,
         now=instant,

@@ -390,5 +390,6 @@ def test_a_passing_assessment_goes_out_with_its_trimmed_title_category_and_perio
             "assign_date": "2026-10-20",
             "due_date": "2026-10-27",
             "points_possible": 10.0,
+            "adopts": "",
         }
     ]

@@ -35,6 +35,7 @@ def categorised(
             "sis_class_id": pd.Series(["K1"], dtype="str"),
             "class_on_roster": True,
             "class_has_gradebook": pd.Series([gradebook], dtype="boolean"),
+            "gradebook_readable": True,
             "assign_date": pd.Series(["2026-10-20"], dtype="str"),
             "due_date": pd.Series([due], dtype="str"),
         }

@@ -96,6 +96,8 @@ class District:
             source_system="otus",
             run_id=self.nights,
             everything=False,
+            recreate=False,
+            removed=ledger.no_results(),
         )
         self._confirm(plan)
         assert {line_item_id("otus", name, "K1") for name in begun} >= set(self.line_items["line_item_id"])
@@ -108,7 +110,9 @@ class District:
         ):
             held = getattr(self, name)
             now = planned.drop(columns="action").assign(state="confirmed", run_id=self.nights)
-            both = pd.concat([held, now.reindex(columns=held.columns)]).drop_duplicates(key, keep="last")
+            both = pd.concat([held, now.reindex(columns=held.columns, fill_value="")]).drop_duplicates(
+                key, keep="last"
+            )
             setattr(self, name, both.reset_index(drop=True))
 
     @property

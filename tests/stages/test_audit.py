@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passback.gradebook import MARK, RESULT_VALUES
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN, SCORE_VERDICTS
 from passback.stages.audit import (
-    MARK,
     RESULT_KEY,
-    RESULT_VALUES,
     compare,
     count_by_class,
     count_outcomes,
     count_reasons,
-    left_behind,
     outcomes,
 )
 from passback.stages.transform import Plan
@@ -45,18 +43,19 @@ def planned(students: list[str], *, item: bool = False) -> Plan:
 
 
 def known_items(state: str = "confirmed", run_id: int = THIS_RUN) -> pd.DataFrame:
-    return pd.DataFrame({"line_item_id": ["i1"], "state": [state], "run_id": [run_id]})
+    item = {"line_item_id": "i1", "assessment_id": "a1", "class_id": "biology"}
+    return pd.DataFrame([{**item, "state": state, "run_id": run_id}])
 
 
 def known_results(states: dict[str, str], run_id: int = THIS_RUN) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "line_item_id": ["i1"] * len(states),
-            "sis_student_id": [f"sis-{name}" for name in states],
-            "state": list(states.values()),
-            "run_id": [run_id] * len(states),
-        }
-    ).astype({"line_item_id": "str", "sis_student_id": "str", "state": "str"})
+    frame = pd.DataFrame({"student_id": list(states), "state": list(states.values())}, dtype="str")
+    return frame.assign(
+        line_item_id="i1",
+        sis_student_id="sis-" + frame["student_id"],
+        assessment_id="a1",
+        class_id="biology",
+        run_id=run_id,
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,6 +166,77 @@ def test_a_preview_cancels_what_a_real_run_would_send() -> None:
     assert final["outcome"].tolist() == ["cancelled", "unchanged", "held"]
 
 
+LINK_BROKEN = ["failed", "sis.link_broken"]
+
+
+def ends(
+    known: pd.DataFrame, results: pd.DataFrame, plan: Plan | None = None, *, preview: bool = False
+) -> list[str]:
+    """How one passed score ends: outcome and code."""
+    final = outcomes(
+        verdicts(("s1", "passed", "")),
+        planned([]) if plan is None else plan,
+        known,
+        results,
+        run_id=THIS_RUN,
+        preview=preview,
+    )
+    (ended,) = final[["outcome", "codes"]].to_numpy().tolist()
+    return list(ended)
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("noticed", [1, THIS_RUN])
+def test_what_somebody_removed_in_the_sis_fails_every_night(noticed: int, *, preview: bool) -> None:
+    gone = known_items("gone", run_id=noticed)
+    assert ends(gone, known_results({"s1": "gone"}, run_id=noticed), preview=preview) == LINK_BROKEN
+    new_score = known_results({})  # it was never sent
+    assert ends(gone, new_score, preview=preview) == LINK_BROKEN
+
+
+def test_a_link_that_breaks_under_way_fails_what_was_planned() -> None:
+    gone, results = known_items("gone"), known_results({"s1": "gone"})
+    assert ends(gone, results, planned(["s1"])) == LINK_BROKEN
+    assert ends(gone, results, planned(["s1"], item=True)) == LINK_BROKEN
+
+
+def test_what_is_written_anew_is_sent_like_anything_else() -> None:
+    results = known_results({"s1": "confirmed"})
+    assert ends(known_items(), results, planned(["s1"], item=True)) == ["sent", ""]
+
+
+def test_a_preview_that_would_write_anew_what_is_gone_says_so() -> None:
+    gone, results = known_items("gone", run_id=1), known_results({"s1": "gone"}, run_id=1)
+    assert ends(gone, results, planned(["s1"], item=True), preview=True) == ["cancelled", "run.preview"]
+
+
+def test_a_score_that_is_not_written_anew_with_its_assignment_is_not_called_unchanged() -> None:
+    assert ends(known_items(), known_results({"s1": "gone"}, run_id=1)) == LINK_BROKEN
+
+
+def test_what_is_gone_from_the_class_before_does_not_break_the_link_to_the_class_now() -> None:
+    before = known_items("gone", run_id=1).assign(line_item_id="i0")
+    results_before = known_results({"s1": "gone"}, run_id=1).assign(line_item_id="i0")
+    items = pd.concat([known_items("confirmed"), before])
+    results = pd.concat([known_results({"s1": "confirmed"}), results_before])
+    assert ends(items, results) == ["unchanged", ""]
+    moved_back = pd.concat([known_items("gone"), before.assign(state="confirmed")])
+    assert ends(moved_back, known_results({})) == LINK_BROKEN
+
+
+@pytest.mark.parametrize("outcome", ["held", "rejected"])
+def test_a_rule_speaks_before_a_broken_link(outcome: str) -> None:
+    final = outcomes(
+        verdicts(("s1", outcome, "score.excluded")),
+        planned([]),
+        known_items("gone"),
+        known_results({"s1": "gone"}),
+        run_id=THIS_RUN,
+        preview=False,
+    )
+    assert final[["outcome", "codes"]].to_numpy().tolist() == [[outcome, "score.excluded"]]
+
+
 def test_a_run_that_stopped_before_its_plan_cancels_what_had_passed() -> None:
     final = outcomes(
         verdicts(("s1", "passed", ""), ("s2", "rejected", "score.excluded")),
@@ -181,13 +251,13 @@ def test_a_run_that_stopped_before_its_plan_cancels_what_had_passed() -> None:
 
 VERDICT = st.sampled_from(["passed", "held", "rejected"])
 STATE = st.sampled_from(
-    ["confirmed", "accepted", "not_stored", "refused", "intended", "unwritten", "unplanned"]
+    ["confirmed", "accepted", "not_stored", "refused", "intended", "gone", "unwritten", "unplanned"]
 )
 
 
 @given(
     scores=st.lists(st.tuples(VERDICT, STATE), max_size=12),
-    item=st.sampled_from(["none", "confirmed", "accepted", "not_stored", "refused", "intended"]),
+    item=st.sampled_from(["none", "confirmed", "accepted", "not_stored", "refused", "intended", "gone"]),
     preview=st.booleans(),
     cancelled=st.booleans(),
 )
@@ -284,41 +354,29 @@ def test_a_mark_is_compared_where_marks_are_sent_and_is_the_siss_own_elsewhere()
     assert compare(ACCEPTED, without, RESULT_KEY, RESULT_VALUES)["state"].tolist() == ["confirmed"]
 
 
-LEDGER_ITEMS = pd.DataFrame(
-    {
-        "line_item_id": ["i1", "gone", "refused", "last-year"],
-        "class_id": ["biology"] * 4,
-        "title": ["Essay", "Old quiz", "Never there", "Last year's quiz"],
-        "due_date": ["2026-11-10", "2026-11-10", "2026-11-10", "2026-05-10"],
-        "state": ["confirmed", "confirmed", "refused", "confirmed"],
-    }
-)
-LEDGER_RESULTS = pd.DataFrame(
-    {
-        "line_item_id": ["i1", "i1", "i1", "i1", "gone", "last-year"],
-        "assessment_id": ["a1", "a1", "a1", "a1", "gone", "older"],
-        "class_id": ["biology"] * 6,
-        "student_id": ["s1", "s2", "s3", "s4", "s1", "s1"],
-        "score_status": ["fully graded", "fully graded", "fully graded", "not submitted"]
-        + ["fully graded"] * 2,
-        "state": ["confirmed"] * 6,
-    }
-)
+CLEARED = ACCEPTED.assign(score=[None], score_status="", score_date="", mark="")
 
 
-def test_what_the_source_no_longer_has_is_listed_for_a_person() -> None:
-    final = verdicts(
-        ("s1", "unchanged", ""),
-        ("s2", "held", "score.not_graded"),  # its score was removed, as was s3's with its record
-        ("s4", "held", "score.not_graded"),  # a 0 until now, handed in late
-    )
-    left = left_behind(
-        LEDGER_ITEMS, LEDGER_RESULTS, final, alive={"i1"}, since="2026-08-17", zero_status="not submitted"
-    )
-    assert left[["kind", "title", "scores"]].to_numpy().tolist() == [
-        ["removed_in_source", "Essay", 2],
-        ["deleted_in_source", "Old quiz", 1],
-    ]
+@pytest.mark.parametrize(
+    ("held", "state"),
+    [
+        (ACCEPTED.head(0), "confirmed"),
+        (ACCEPTED.assign(score=[None]), "confirmed"),  # a record without a score, whatever its status
+        (ACCEPTED.assign(score=[None], score_status="not submitted", mark=""), "confirmed"),
+        (ACCEPTED, "not_stored"),
+        (ACCEPTED.assign(score=[0.0]), "not_stored"),
+        (ACCEPTED.assign(sis_student_id=["9002"]), "confirmed"),
+    ],
+)
+def test_a_cleared_score_is_confirmed_where_no_score_stands_any_more(held: pd.DataFrame, state: str) -> None:
+    held = held.astype({"score": "float64"})
+    states = compare(CLEARED.astype({"score": "float64"}), held, RESULT_KEY, (*RESULT_VALUES, MARK))
+    assert states["state"].tolist() == [state]
+
+
+def test_an_empty_record_is_no_proof_of_a_score() -> None:
+    empty = ACCEPTED.assign(score=[None], score_status="").astype({"score": "float64"})
+    assert compare(ACCEPTED, empty, RESULT_KEY, RESULT_VALUES)["state"].tolist() == ["not_stored"]
 
 
 def test_of_two_records_that_a_sis_answers_with_one_is_enough() -> None:

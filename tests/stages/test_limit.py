@@ -41,10 +41,10 @@ def ledger_items(**due: str) -> pd.DataFrame:
     return frame(["line_item_id", "due_date"], *((f"item-{name}", day) for name, day in due.items()))
 
 
-def ledger_results(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
+def ledger_results(*rows: tuple[str, str, str, str], score_status: str = "fully graded") -> pd.DataFrame:
     """(assessment, class, student, state)."""
-    columns = [*KEY, "assessment_id", "class_id", "student_id", "state"]
-    return frame(columns, *((f"item-{row[0]}", f"sis-{row[2]}", *row) for row in rows))
+    columns = [*KEY, "assessment_id", "class_id", "student_id", "state", "score_status"]
+    return frame(columns, *((f"item-{row[0]}", f"sis-{row[2]}", *row, score_status) for row in rows))
 
 
 def verdicts(*rows: tuple[str, str, str, str, str]) -> pd.DataFrame:
@@ -71,6 +71,7 @@ def effect_of(
     verdict: tuple[str, str] | None = ("passed", ""),
     action: str = "",
     state: str = "confirmed",
+    score_status: str = "fully graded",
     due: str = "2026-11-10",
     period_closed: bool | None = None,
     scope: Scope = Scope(),  # noqa: B008 - frozen
@@ -79,7 +80,7 @@ def effect_of(
     """The effect on one known score, and whether it counts; None where it is not known."""
     known = effects(
         ledger_items(essay=due),
-        ledger_results(("essay", "biology", "s1", state)),
+        ledger_results(("essay", "biology", "s1", state), score_status=score_status),
         verdicts(("essay", "biology", "s1", *verdict)) if verdict else SCORE_VERDICTS.empty(),
         plan(("essay", "s1", action)) if action else plan(),
         assessments(essay=period_closed),
@@ -102,6 +103,7 @@ def effect_of(
         ({"verdict": ("held", "score.not_graded")}, (REFUSED, True)),
         ({"verdict": ("rejected", "period.closed title.too_long")}, (REFUSED, True)),
         ({"state": "accepted", "action": "change"}, (CHANGED, True)),
+        ({"verdict": ("held", "score.not_graded"), "action": "clear"}, (VANISHED, True)),
     ],
 )
 def test_a_score_that_the_sis_holds_stays_or_changes_or_vanishes_or_is_refused(
@@ -139,7 +141,12 @@ def test_a_code_that_only_begins_like_a_harmless_one_is_a_refusal() -> None:
     assert effect_of(verdict=("rejected", "period.closed_long_ago")) == (REFUSED, True)
 
 
-@pytest.mark.parametrize("state", ["intended", "refused", "not_stored"])
+@pytest.mark.parametrize("verdict", [None, ("held", "score.not_graded"), ("passed", "")])
+def test_what_was_cleared_in_the_sis_is_not_known_any_more(verdict: tuple[str, str] | None) -> None:
+    assert effect_of(score_status="", verdict=verdict) is None
+
+
+@pytest.mark.parametrize("state", ["intended", "refused", "not_stored", "gone"])
 def test_what_the_sis_may_not_hold_is_not_known(state: str) -> None:
     assert effect_of(state=state, action="change") is None
 
@@ -215,8 +222,8 @@ def test_every_known_score_has_one_effect_and_counts_are_by_class_what_they_are_
     items = frame(
         ["line_item_id", "due_date"], *((item, "2026-11-10") for item in {key(score)[0] for score in fates})
     )
-    columns = [*KEY, "assessment_id", "class_id", "student_id", "state"]
-    results = frame(columns, *((*key(score), *score, "confirmed") for score in fates))
+    columns = [*KEY, "assessment_id", "class_id", "student_id", "state", "score_status"]
+    results = frame(columns, *((*key(score), *score, "confirmed", "fully graded") for score in fates))
     judged = verdicts(
         *(
             (*score, "rejected" if fate == "is refused" else "passed", "due.missing" * (fate == "is refused"))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from passback.oneroster import line_item_id
-from passback.records import CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS
+from passback.records import CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS, RESULT_PLAN
 from passback.stages.transform import Plan, describe, transform
 
 ITEM = {
@@ -19,6 +19,7 @@ ITEM = {
     "assign_date": "2026-11-01",
     "due_date": "2026-11-10",
     "points_possible": 10.0,
+    "adopts": "",
 }
 RESULT = {
     "assessment_id": "a1",
@@ -49,6 +50,8 @@ def plan(
     known_results: pd.DataFrame | None = None,
     *,
     everything: bool = False,
+    recreate: bool = False,
+    removed: pd.DataFrame | None = None,
     item: dict[str, object] | None = None,
     result: dict[str, object] | None = None,
 ) -> Plan:
@@ -60,6 +63,8 @@ def plan(
         source_system="otus",
         run_id=THIS_RUN,
         everything=everything,
+        recreate=recreate,
+        removed=nothing(RESULT) if removed is None else removed,
     )
 
 
@@ -118,6 +123,99 @@ def test_a_full_run_sends_everything() -> None:
 def test_a_cleared_task_finds_what_this_run_wrote_in_its_plan_again() -> None:
     made = plan(known(ITEM, [], run_id=THIS_RUN), known(RESULT, [], run_id=THIS_RUN))
     assert len(made.line_items) == len(made.results) == 1
+
+
+# --- Removed in the SIS ---
+
+GONE_ITEM, GONE_RESULT = known(ITEM, [], state="gone"), known(RESULT, [], state="gone")
+
+
+@pytest.mark.parametrize("results", [GONE_RESULT, nothing(RESULT)], ids=["its score was sent", "a new score"])
+def test_what_somebody_removed_in_the_sis_is_left_alone(results: pd.DataFrame) -> None:
+    made = plan(GONE_ITEM, results, item={"title": "Essay 2"}, result={"score": 9.0})
+    assert made.line_items.empty
+    assert made.results.empty
+
+
+def test_what_this_run_found_to_be_gone_is_left_alone_as_well() -> None:
+    made = plan(GONE_ITEM.assign(run_id=THIS_RUN), GONE_RESULT.assign(run_id=THIS_RUN))
+    assert made.line_items.empty
+    assert made.results.empty
+
+
+@pytest.mark.parametrize("choice", ["recreate", "everything"])
+def test_it_is_created_anew_with_its_scores_where_that_is_wanted_or_looked_for(choice: str) -> None:
+    made = plan(GONE_ITEM, GONE_RESULT, **{choice: True})
+    assert made.line_items["action"].tolist() == made.results["action"].tolist() == ["create"]
+
+
+def test_a_score_that_was_gone_with_its_assignment_goes_out_when_the_assignment_is_back() -> None:
+    made = plan(known(ITEM, []), GONE_RESULT)
+    assert made.line_items.empty
+    assert made.results["action"].tolist() == ["create"]
+
+
+# --- Taken over ---
+
+
+def test_an_assignment_that_stands_there_already_is_taken_over_with_its_scores_created() -> None:
+    made = plan(item={"adopts": "theirs"})
+    assert made.line_items[["action", "adopts"]].to_numpy().tolist() == [["adopt", "theirs"]]
+    assert made.results["action"].tolist() == ["create"]
+
+
+def test_what_was_removed_may_take_over_what_somebody_put_in_its_place() -> None:
+    assert plan(GONE_ITEM, GONE_RESULT, item={"adopts": "theirs"}).line_items.empty
+    made = plan(GONE_ITEM, GONE_RESULT, item={"adopts": "theirs"}, recreate=True)
+    assert made.line_items["action"].tolist() == ["adopt"]
+
+
+# --- Removed in the source ---
+
+
+def test_a_removed_score_is_cleared_beside_what_is_written() -> None:
+    removed = known(RESULT | {"student_id": "s2", "sis_student_id": "9002", "mark": "late"}, [])
+    made = plan(removed=removed)
+    cleared = made.results[made.results["action"].eq("clear")]
+    assert made.results["action"].tolist() == ["create", "clear"]
+    (row,) = cleared.to_dict("records")
+    assert pd.isna(row["score"])
+    assert (row["line_item_id"], row["sis_student_id"]) == (ITEM_ID, "9002")
+    assert (row["score_status"], row["score_date"], row["mark"]) == ("", "", "")
+    RESULT_PLAN.conform(made.results)
+
+
+def test_a_score_that_was_cleared_and_is_graded_again_is_sent() -> None:
+    cleared = known(RESULT | {"score": float("nan"), "score_status": "", "score_date": ""}, [])
+    assert plan(known(ITEM, []), cleared).results["action"].tolist() == ["change"]
+
+
+def described(made: Plan, known_items: pd.DataFrame, known_results: pd.DataFrame) -> list[str]:
+    rows = describe(
+        made,
+        known_items,
+        known_results,
+        titles=pd.DataFrame([{"assessment_id": "a1", "class_id": "biology", "title": "Essay"}]),
+        classes=CLASSES.conform(
+            pd.DataFrame([{"class_id": "biology", "sis_class_id": "1001.0.01", "title": "Biology"}])
+        ),
+    )
+    return list(rows["field_changes"])
+
+
+def test_a_person_reads_what_a_cleared_score_was() -> None:
+    held = known(RESULT, [])
+    made = plan(known(ITEM, []), held, removed=held)
+    assert described(made, known(ITEM, []), held) == [
+        "score 8.5 → none, status fully graded → none, date 2026-11-12 → none"
+    ]
+
+
+def test_a_person_reads_what_an_assignment_that_is_taken_over_becomes() -> None:
+    made = plan(item={"adopts": "theirs"})
+    item, _result = described(made, nothing(ITEM), nothing(RESULT))
+    assert item.startswith("title Essay, category paper, ")
+    assert "→" not in item
 
 
 def test_a_person_reads_from_which_value_to_which() -> None:

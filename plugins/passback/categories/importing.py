@@ -91,7 +91,8 @@ def _known(district: District, *, now: datetime, say: Callable[[str], None]) -> 
         known = ledger.known_categories(connection, district.district)
         if known.empty:
             say(f"asking {profile_of(district.sis.system).title} for its categories, the first time")
-            ledger.keep_categories(connection, district.district, read_categories(district), at=now)
+            held = read_categories(district, say=say)
+            ledger.keep_categories(connection, district.district, held, at=now)
             known = ledger.known_categories(connection, district.district)
     if known.empty:
         title = profile_of(district.sis.system).title

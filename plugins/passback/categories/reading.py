@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,8 +11,7 @@ import pandas as pd
 from passback import connections, sources
 from passback.categories.canvas import read_courses
 from passback.categories.matching import NAMES
-from passback.oneroster import Client, Limits
-from passback.oneroster.facts import read_facts
+from passback.gradebooks import gradebook_of
 from passback.records import ASSESSMENTS, CLASSES, SIS_CATEGORIES
 from passback.sis import profile_of
 from passback.steps.latest import latest_frames
@@ -23,24 +22,37 @@ if TYPE_CHECKING:
     from passback.mapping.model import District
 
 
-def read_categories(district: District) -> pd.DataFrame:
+def read_categories(district: District, *, say: Callable[[str], None]) -> pd.DataFrame:
     """The SIS's categories as it lists them now, as `records.SIS_CATEGORIES`.
+
+    Args:
+        district: The district.
+        say: Told about progress where the SIS is asked by class, and the platform has to say which there are.
 
     Raises:
         PassbackError: the SIS cannot be asked.
     """
-    profile = profile_of(district.sis.system)
-    limits = Limits(
-        connections=district.sis.connections or profile.connections,
-        requests_per_second=district.sis.requests_per_second or profile.requests_per_second,
-    )
+    endpoint, now = connections.endpoint(district.sis.connection), datetime.now(UTC)
+    classes = classes_to_ask(district, say=say)
 
     async def read() -> pd.DataFrame:
-        async with Client(connections.endpoint(district.sis.connection), profile, limits=limits) as sis:
-            facts = await read_facts(sis, today=datetime.now(district.zone).date())
+        sis = gradebook_of(district, endpoint, now=now, clock=lambda: datetime.now(UTC))
+        async with sis:
+            facts = await sis.facts(classes, today=now.astimezone(district.zone).date())
         return facts[SIS_CATEGORIES.name]
 
     return asyncio.run(read())
+
+
+def classes_to_ask(district: District, *, say: Callable[[str], None]) -> set[str]:
+    """The platform's classes by the SIS's ids, where the SIS tells of none but those it is asked for.
+
+    Raises:
+        PassbackError: the platform cannot be asked.
+    """
+    if not profile_of(district.sis.system, district.sis.transport).lists_classes_asked:
+        return set()
+    return set(latest_frames(district, say=say)[CLASSES.name]["sis_class_id"]) - {""}
 
 
 def read_names(district: District, *, now: datetime, say: Callable[[str], None]) -> pd.DataFrame:

@@ -138,9 +138,10 @@ def match(
     from passback.sources import SOURCES
 
     described = read_district(district, context.obj)
-    source, sis = SOURCES[described.source.system], profile_of(described.sis.system)
+    source = SOURCES[described.source.system]
+    sis = profile_of(described.sis.system, described.sis.transport)
     names = _telling(lambda say: read_names(described, now=datetime.now(UTC), say=say))
-    held = _telling(lambda say: read_categories(described))  # noqa: ARG005 - nothing to tell
+    held = _telling(lambda say: read_categories(described, say=say))
     found = matched(names, held, mapped=described.categories, source=source, sis=sis)
     told = advice(found, held, source=source, sis=sis)
     by_import = source.groups and sis.imports_categories

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -18,6 +18,7 @@ from passback import sources
 from passback.categories.matching import NAMES, advice, match
 from passback.connections import endpoint
 from passback.errors import PassbackError
+from passback.gradebooks import gradebook_of
 from passback.oneroster import Client, Limits, Retries
 from passback.oneroster.facts import read_facts
 from passback.oneroster.probe import clock_skew, permissions
@@ -35,7 +36,7 @@ from passback.sources import SOURCES
 from passback.steps.latest import latest_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from passback.categories.matching import Match
     from passback.mapping.model import District
@@ -44,9 +45,17 @@ if TYPE_CHECKING:
 
 # A person waits: what does not answer at once is told, not waited for.
 _RETRIES: Final = Retries(attempts=2, patience=10.0)
+_TIMEOUT: Final = 20.0  # seconds
 _LEAST_MATCH: Final = 0.5  # below this share a roster is another district's, or another year's
 _MOST_SKEW: Final = 60.0  # seconds; a token's life and the night's date are reckoned by both clocks
 _NAMED: Final = 10  # of what does not match
+# How a gradebook can stand to its class so that no scores pass.
+_NO_SCORES: Final = {
+    "none": "No gradebook yet, so no scores",
+    "linked": "Linked gradebooks, so no scores",
+    "several": "Several gradebooks, so no scores before sis.gradebooks names one",
+    "unreadable": "Not readable, so no scores",
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class _OfSis:
     scopes_missing: list[str]
     clock_skew: float | None
     facts: Mapping[str, pd.DataFrame] | None
+    database_year: int | None = None  # of Aeries' own interface
 
 
 def try_connections(district: District, *, say: Callable[[str], None]) -> list[Finding]:
@@ -82,22 +92,40 @@ def try_connections(district: District, *, say: Callable[[str], None]) -> list[F
     A failure is a finding, not an exception. `say` is told about progress where all of the platform is read,
     which is so before the first extraction.
     """
-    findings, facts = asyncio.run(_try_both(district))
+    profile, frames, untold = _profile(district), None, None
+    if profile.lists_classes_asked:  # so that there are classes to ask it for
+        frames, untold = _platform_holds(district, say)
+    classes = set(frames[CLASSES.name]["sis_class_id"]) - {""} if frames else set()
+    findings, facts = asyncio.run(_try_both(district, classes))
+    if facts is not None and not profile.lists_classes_asked:
+        frames, untold = _platform_holds(district, say)
+    if untold is not None and findings[0].good:  # else it was told already
+        findings.append(untold)
     if facts is None:
         return findings
-    try:
-        frames = latest_frames(district, say=say)
-    except PassbackError as error:
-        if findings[0].good:  # else it was told already
-            findings.append(_failed("what the platform holds", error))
-        frames = None
     findings += _categories(district, facts[SIS_CATEGORIES.name], _names(district, frames))
     return findings if frames is None else [*findings, *_matches(district, frames, facts)]
 
 
-async def _try_both(district: District) -> tuple[list[Finding], Mapping[str, pd.DataFrame] | None]:
-    of_source, (of_sis, facts) = await asyncio.gather(_try_source(district), _try_sis(district))
+def _platform_holds(
+    district: District, say: Callable[[str], None]
+) -> tuple[Mapping[str, pd.DataFrame] | None, Finding | None]:
+    """What the platform holds, or why that could not be read."""
+    try:
+        return latest_frames(district, say=say), None
+    except PassbackError as error:
+        return None, _failed("what the platform holds", error)
+
+
+async def _try_both(
+    district: District, classes: Collection[str]
+) -> tuple[list[Finding], Mapping[str, pd.DataFrame] | None]:
+    of_source, (of_sis, facts) = await asyncio.gather(_try_source(district), _try_sis(district, classes))
     return [*of_source, *of_sis, *_confirmed(district)], facts
+
+
+def _profile(district: District) -> SisProfile:
+    return profile_of(district.sis.system, district.sis.transport)
 
 
 # --- The learning platform ---
@@ -120,11 +148,14 @@ async def _try_source(district: District) -> list[Finding]:
 # --- The SIS ---
 
 
-async def _try_sis(district: District) -> tuple[list[Finding], Mapping[str, pd.DataFrame] | None]:
-    profile = profile_of(district.sis.system)
+async def _try_sis(
+    district: District, classes: Collection[str]
+) -> tuple[list[Finding], Mapping[str, pd.DataFrame] | None]:
+    profile = _profile(district)
     check = f"SIS {district.sis.system}"
+    native = district.sis.transport == "native"
     try:
-        said = await _ask_sis(district)
+        said = await (_ask_aeries(district, classes) if native else _ask_sis(district))
     except PassbackError as error:
         return [_failed(check, error)], None
     findings = [
@@ -132,6 +163,8 @@ async def _try_sis(district: District) -> tuple[list[Finding], Mapping[str, pd.D
         *_permissions(said, profile),
         _clock(said.clock_skew, profile),
     ]
+    if said.database_year is not None and said.facts is not None:
+        findings.append(_school_year(said.database_year, said.facts[SIS_PERIODS.name]))
     if said.facts is not None:
         findings += [
             _roster(said.facts, profile),
@@ -141,14 +174,37 @@ async def _try_sis(district: District) -> tuple[list[Finding], Mapping[str, pd.D
     return findings, said.facts
 
 
+async def _ask_aeries(district: District, classes: Collection[str]) -> _OfSis:
+    """What Aeries' own interface says of itself and of some classes."""
+    from passback.aeries import AeriesGradebook, probe  # noqa: PLC0415 - of this one SIS
+
+    now = datetime.now(UTC)
+    sis = gradebook_of(
+        district,
+        endpoint(district.sis.connection),
+        now=now,
+        clock=lambda: datetime.now(UTC),
+        retries=_RETRIES,
+        timeout=_TIMEOUT,
+    )
+    assert isinstance(sis, AeriesGradebook)  # noqa: S101 - the only one with an interface of its own
+    async with sis:
+        readable = await probe.permissions(sis.client)
+        skew = await probe.clock_skew(sis.client)
+        facts = None
+        if all(permission.readable for permission in readable):
+            facts = await sis.facts(classes, today=now.astimezone(district.zone).date())
+        return _OfSis(readable, [], skew, facts, sis.year)
+
+
 async def _ask_sis(district: District) -> _OfSis:
-    profile = profile_of(district.sis.system)
+    profile = _profile(district)
     limits = Limits(
         connections=district.sis.connections or profile.connections,
         requests_per_second=district.sis.requests_per_second or profile.requests_per_second,
     )
     async with Client(
-        endpoint(district.sis.connection), profile, limits=limits, retries=_RETRIES, timeout=20.0
+        endpoint(district.sis.connection), profile, limits=limits, retries=_RETRIES, timeout=_TIMEOUT
     ) as sis:
         asked = profile.scopes.split()
         granted = await sis.granted_scopes()
@@ -193,6 +249,14 @@ def _clock(skew: float | None, profile: SisProfile) -> Finding:
     return Finding("clock", good=False, found=told, mend="Set the clock of whichever is wrong by NTP.")
 
 
+def _school_year(database_year: int, periods: pd.DataFrame) -> Finding:
+    """Which year's gradebooks came back: another year than was asked for is an error of its own."""
+    told = f"DatabaseYear {database_year}"
+    if len(periods):
+        told += f": gradebooks from {periods['start_date'].min()} to {periods['end_date'].max()}"
+    return Finding("school year", good=True, found=told)
+
+
 def _roster(facts: Mapping[str, pd.DataFrame], profile: SisProfile) -> Finding:
     classes, enrollments = len(facts[SIS_CLASSES.name]), len(facts[SIS_ENROLLMENTS.name])
     good = classes > 0 and enrollments > 0
@@ -226,13 +290,24 @@ def _gradebooks(classes: pd.DataFrame, district: District, profile: SisProfile) 
     told = classes[classes["gradebook"].ne("")]
     if len(told):
         counts = told["gradebook"].value_counts()
-        without = told.loc[told["gradebook"].eq("none"), "sis_class_id"]
         found = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        mend = f"No gradebook yet, so no scores: {_some(without)}." if len(without) else ""
-        yield Finding("gradebooks", good=True, found=found, mend=mend)
+        mends = [
+            f"{words}: {_some(of)}."
+            for standing, words in _NO_SCORES.items()
+            if len(of := told.loc[told["gradebook"].eq(standing), "sis_class_id"])
+        ]
+        yield Finding("gradebooks", good=True, found=found, mend=" ".join(mends))
     elif district.sis.linked_gradebooks:
         found = f"{len(district.sis.linked_gradebooks):,} linked, by the mapping file"
         yield Finding("gradebooks", good=True, found=found)
+    held = classes.loc[~classes["gradebook"].isin(["none", "several"]), "sis_class_id"]
+    if misnamed := set(district.sis.gradebooks) - set(held):
+        yield Finding(
+            "gradebooks",
+            good=False,
+            found=f"the gradebook that is named for it is not this class's alone: {_some(sorted(misnamed))}",
+            mend="Correct sis.gradebooks in the mapping file.",
+        )
     unknown = set(district.sis.linked_gradebooks) - set(classes["sis_class_id"])
     if unknown:
         yield Finding(
@@ -251,13 +326,13 @@ def _gradebooks(classes: pd.DataFrame, district: District, profile: SisProfile) 
 
 
 def _confirmed(district: District) -> Iterator[Finding]:
-    for key, said in profile_of(district.sis.system).confirmations.items():
+    for key, said in _profile(district).confirmations.items():
         yield Finding("confirmed", good=key in district.confirmed, found=f"{key}: {said}")
 
 
 def _categories(district: District, held: pd.DataFrame, names: pd.DataFrame) -> Iterator[Finding]:
     """One finding for all names that have a category, one for each that has none."""
-    source, profile = SOURCES[district.source.system], profile_of(district.sis.system)
+    source, profile = SOURCES[district.source.system], _profile(district)
     if held.empty:
         mend = "Have the SIS administrator set up the district's categories."
         yield Finding("categories", good=False, found=f"{profile.title} shows none", mend=mend)
@@ -321,7 +396,7 @@ def _matches(
     district: District, rosters: Mapping[str, pd.DataFrame], facts: Mapping[str, pd.DataFrame]
 ) -> Iterator[Finding]:
     """How many of the platform's classes and students the SIS knows. Classes are named, students are not."""
-    platform, sis = SOURCES[district.source.system].title, profile_of(district.sis.system).title
+    platform, sis = SOURCES[district.source.system].title, _profile(district).title
     classes = rosters[CLASSES.name]["sis_class_id"]
     known = classes.isin(facts[SIS_CLASSES.name]["sis_class_id"]) & classes.ne("")
     yield _match("class match", known, f"of {platform}'s classes are in {sis}", _some(classes[~known]))

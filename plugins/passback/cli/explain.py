@@ -59,7 +59,8 @@ def explain(
 def _add_mends(scores: Sequence[dict[str, Any]], district: str, folder: Path) -> None:
     """Beside the SIS's own words put what to do about them, where its profile knows them."""
     try:
-        profile = profile_of(read_district(district, folder).sis.system)
+        sis = read_district(district, folder).sis
+        profile = profile_of(sis.system, sis.transport)
     except PassbackError:
         return  # the ledger outlives mapping files, and knows no SIS by name
     for score in scores:

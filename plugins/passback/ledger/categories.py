@@ -12,6 +12,7 @@ from passback.ledger.database import Connection, transaction
 from passback.records import INSTANT, SIS_CATEGORIES, TEXT, Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     import pandas as pd
@@ -58,7 +59,8 @@ KEEP: Final = sql.SQL("""
 
 RETIRE: Final = """
     UPDATE passback.sis_categories AS held SET retired_at = %(at)s
-    WHERE district = %(district)s AND retired_at IS NULL AND NOT EXISTS (
+    WHERE district = %(district)s AND retired_at IS NULL
+      AND (%(asked)s::text[] IS NULL OR held.sis_class_id = ANY (%(asked)s)) AND NOT EXISTS (
         SELECT FROM pg_temp.listed
         WHERE listed.category_id = held.category_id AND listed.sis_class_id = held.sis_class_id
     )
@@ -107,6 +109,7 @@ def keep_categories(
     *,
     at: datetime,
     since: datetime | None = None,
+    asked: Collection[str] | None = None,
 ) -> CategoryChanges:
     """Keep what the SIS holds now; what it no longer lists is retired, and kept as such.
 
@@ -119,8 +122,10 @@ def keep_categories(
         at: When it was asked, with a time zone.
         since: Changes noticed since then are returned; a step that runs again tells what its first try
             noticed. `at` if left out.
+        asked: The classes that the list speaks for, by the SIS's ids, with the empty one for the district's
+            own categories: those of others are kept as they are. All if left out.
     """
-    when = {"district": district, "at": at}
+    when = {"district": district, "at": at, "asked": None if asked is None else sorted(asked)}
     noticed = NOTICED.format(district=sql.Literal(district), since=sql.Literal(since or at))
     unlisted = 0
     with transaction(connection) as cursor:

@@ -1,8 +1,9 @@
 """What was meant for the SIS, what it answered, and what it held when it was read back.
 
 A row's states: intended (a write may or may not have reached the SIS), accepted (2xx), confirmed (read back
-equal), refused, not_stored (accepted, read back different). Its columns hold the values last intended,
-`in_sis` the value the SIS last accepted; null once that has been read back different.
+equal), refused, not_stored (accepted, read back different), gone (somebody removed the line item in the SIS).
+Its columns hold the values last intended, `in_sis` the value the SIS last accepted; null once that has been
+read back different. A result without a score status is one that was cleared in the SIS.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from passback.ledger.database import Connection, Cursor, transaction
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT, Frame
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
 
@@ -31,6 +34,8 @@ class _Kind:
     place: tuple[str, ...]
     content: tuple[str, ...]
     plan: Frame
+    sis_id: str  # the id under which the SIS holds it, where that is not ours
+    cleared: str  # the condition under which there is nothing for the SIS to hold
     accepted: tuple[str, ...] = ()  # texts of the content that are also known as the SIS last accepted them
 
     @property
@@ -50,6 +55,8 @@ LINE_ITEMS: Final = _Kind(
     ("assessment_id", "class_id", "sis_class_id"),
     ("title", "category_id", "period_id", "assign_date", "due_date", "points_possible"),
     LINE_ITEM_PLAN,
+    sis_id="sis_line_item_id",
+    cleared="false",
     accepted=("category_id",),
 )
 
@@ -60,13 +67,16 @@ RESULTS: Final = _Kind(
     ("assessment_id", "class_id", "student_id", "sis_class_id"),
     ("score", "score_status", "score_date", "mark"),
     RESULT_PLAN,
+    sis_id="sis_result_id",
+    cleared="held.score_status = ''",
 )
 
 INTEND: Final = sql.SQL("""
-    INSERT INTO {table} (district, {columns}, state, run_id, intended_at)
-    SELECT %(district)s, {columns}, 'intended', %(run_id)s, now() FROM pg_temp.incoming
+    INSERT INTO {table} AS held (district, {columns}, {sis_id}, state, run_id, intended_at)
+    SELECT %(district)s, {columns}, {sis_id}, 'intended', %(run_id)s, now() FROM pg_temp.incoming
     ON CONFLICT (district, {key}) DO UPDATE SET
-        {assignments}, state = excluded.state, run_id = excluded.run_id, intended_at = excluded.intended_at,
+        {assignments}, {sis_id} = coalesce(nullif(excluded.{sis_id}, ''), held.{sis_id}),
+        state = excluded.state, run_id = excluded.run_id, intended_at = excluded.intended_at,
         answered_at = NULL, answer_status = NULL, answer_words = '', settled_run_id = NULL,
         confirmed_at = NULL
 """)
@@ -107,6 +117,7 @@ ANSWER: Final = sql.SQL("""
         answered_at = CASE WHEN incoming.state <> 'intended' THEN incoming.answered_at END,
         answer_status = incoming.status,
         answer_words = left(incoming.words, 500),
+        {sis_id} = coalesce(nullif(incoming.sis_id, ''), held.{sis_id}),
         in_sis = {in_sis}
     FROM {found}
     WHERE answered.ctid = held.place
@@ -122,6 +133,23 @@ SETTLE: Final = sql.SQL("""
     WHERE settled.ctid = held.place
 """)
 
+# Somebody took a line item out of the SIS: it and its results are there no more, whatever was known of them.
+GONE: Final = sql.SQL("""
+    SELECT now() AS at, {run_id} AS run_id, {kind_name} AS kind, held.line_item_id,
+           {sis_student_id} AS sis_student_id, held.sis_class_id, held.assessment_id, held.class_id,
+           {student_id} AS student_id, held.in_sis AS from_value, NULL::jsonb AS to_value
+    FROM {table} AS held JOIN pg_temp.incoming USING (line_item_id)
+    WHERE held.district = {district} AND held.in_sis IS NOT NULL
+""")
+
+LOSE: Final = sql.SQL("""
+    UPDATE {table} AS held SET
+        state = 'gone', run_id = {run_id}, {sis_id} = '', answered_at = NULL, answer_status = NULL,
+        answer_words = '', settled_run_id = {run_id}, confirmed_at = NULL, in_sis = NULL
+    FROM pg_temp.incoming
+    WHERE held.district = {district} AND held.line_item_id = incoming.line_item_id
+""")
+
 KNOWN: Final = sql.SQL("""
     SELECT {columns} FROM (SELECT *{accepted} FROM {table}) AS held
     WHERE district = {district} ORDER BY {key}
@@ -129,15 +157,17 @@ KNOWN: Final = sql.SQL("""
 
 
 def known_line_items(connection: Connection, district: str) -> pd.DataFrame:
-    """Every line item ever intended: `records.LINE_ITEM_PLAN` without action, then state and run_id.
+    """Every line item ever intended: `records.LINE_ITEM_PLAN` without action and adopts.
 
-    Then accepted_category_id: the category the SIS last accepted from us; empty if it holds none of ours.
+    Then sis_line_item_id (the id under which the SIS holds it; empty: under ours, or not known), state,
+    run_id, and accepted_category_id: the category the SIS last accepted from us; empty if it holds none of
+    ours.
     """
     return _known(connection, district, LINE_ITEMS)
 
 
 def known_results(connection: Connection, district: str) -> pd.DataFrame:
-    """Every result ever intended: `records.RESULT_PLAN` without action, then state and run_id."""
+    """Every result ever intended: `records.RESULT_PLAN` without action, sis_result_id, state and run_id."""
     return _known(connection, district, RESULTS)
 
 
@@ -152,7 +182,7 @@ def no_results() -> pd.DataFrame:
 
 
 def intend_line_items(connection: Connection, district: str, run_id: int, plan: pd.DataFrame) -> None:
-    """Note, before the write, what a run is about to write; `plan` as `records.LINE_ITEM_PLAN`.
+    """Note, before the write, what a run is about to write: `records.LINE_ITEM_PLAN` and sis_line_item_id.
 
     Every row given becomes `intended`, whatever it was; what the SIS last accepted is kept beside it.
     """
@@ -160,7 +190,7 @@ def intend_line_items(connection: Connection, district: str, run_id: int, plan: 
 
 
 def intend_results(connection: Connection, district: str, run_id: int, plan: pd.DataFrame) -> None:
-    """Note, before the write, what a run is about to write; `plan` as `records.RESULT_PLAN`."""
+    """Note, before the write, what a run is about to write: `records.RESULT_PLAN` and sis_result_id."""
     _intend(connection, district, run_id, plan, RESULTS)
 
 
@@ -172,7 +202,8 @@ def answer_line_items(connection: Connection, district: str, run_id: int, answer
         district: The district's name.
         run_id: The run that intended these line items.
         answers: Columns line_item_id, state (accepted, refused, or intended: the answer was lost), status
-            (HTTP's, null: none), words (the SIS's own, kept up to 500 characters), answered_at (UTC).
+            (HTTP's, null: none), words (the SIS's own, kept up to 500 characters), answered_at (UTC), sis_id
+            (the id under which the SIS holds it now; empty: nothing new is known).
 
     Raises:
         ValueError: a line item that this run did not intend.
@@ -215,6 +246,54 @@ def settle_results(connection: Connection, district: str, run_id: int, read_back
     _settle(connection, district, run_id, read_back, RESULTS)
 
 
+def lose_line_items(connection: Connection, district: str, run_id: int, line_items: pd.DataFrame) -> None:
+    """Note that the SIS holds some line items no more, nor their results, and what it held in the trail.
+
+    Args:
+        connection: The ledger.
+        district: The district's name.
+        run_id: The run that noticed it.
+        line_items: Column line_item_id.
+    """
+    shape = Frame("incoming", {"line_item_id": TEXT}, ("line_item_id",))
+    of_run: dict[str, sql.Composable] = {"district": sql.Literal(district), "run_id": sql.Literal(run_id)}
+    kinds = (LINE_ITEMS, RESULTS)
+    with transaction(connection) as cursor:
+        copy_in(cursor, line_items, shape)
+        changes = [_fill(GONE, kind, **of_run, **_who(kind)) for kind in kinds]
+        trail.append(cursor, district, sql.SQL(" UNION ALL ").join(changes))
+        for kind in kinds:
+            cursor.execute(_fill(LOSE, kind, **of_run))
+
+
+def note_category(
+    connection: Connection, district: str, run_id: int, *, category_id: str, title: str, at: datetime
+) -> None:
+    """Note in the trail that the SIS took a category of the whole district from us.
+
+    Args:
+        connection: The ledger.
+        district: The district's name.
+        run_id: The run that created it.
+        category_id: Its id.
+        title: Its name.
+        at: When the SIS answered, with a time zone.
+    """
+    change = sql.SQL("""
+        SELECT {at}::timestamptz AS at, {run_id}::bigint AS run_id, 'category' AS kind,
+               {category_id} AS line_item_id, '' AS sis_student_id, '' AS sis_class_id,
+               '' AS assessment_id, '' AS class_id, '' AS student_id, NULL::jsonb AS from_value,
+               jsonb_build_object('title', {title}) AS to_value
+    """).format(
+        at=sql.Literal(at),
+        run_id=sql.Literal(run_id),
+        category_id=sql.Literal(category_id),
+        title=sql.Literal(title),
+    )
+    with transaction(connection) as cursor:
+        trail.append(cursor, district, change)
+
+
 # --- The same for both kinds ---
 
 
@@ -235,7 +314,8 @@ def _known(connection: Connection, district: str, kind: _Kind) -> pd.DataFrame:
 
 def _known_shape(kind: _Kind) -> Frame:
     accepted = {f"accepted_{column}": TEXT for column in kind.accepted}
-    return kind.shape(kind.table, kind.columns, state=TEXT, run_id=INTEGER, **accepted)
+    more = {kind.sis_id: TEXT, "state": TEXT, "run_id": INTEGER}
+    return kind.shape(kind.table, kind.columns, **more, **accepted)
 
 
 def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFrame, kind: _Kind) -> None:
@@ -245,14 +325,13 @@ def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFra
     )
     query = _fill(INTEND, kind, columns=names(kind.columns), assignments=assignments)
     with transaction(connection) as cursor:
-        copy_in(cursor, plan, kind.shape("incoming", kind.columns))
+        copy_in(cursor, plan, kind.shape("incoming", kind.columns, **{kind.sis_id: TEXT}))
         cursor.execute(query, {"district": district, "run_id": run_id})
 
 
 def _answer(connection: Connection, district: str, run_id: int, answers: pd.DataFrame, kind: _Kind) -> None:
-    shape = kind.shape(
-        "incoming", kind.key, state=TEXT, status=NULLABLE_INTEGER, words=TEXT, answered_at=INSTANT
-    )
+    told = {"state": TEXT, "status": NULLABLE_INTEGER, "words": TEXT, "answered_at": INSTANT, "sis_id": TEXT}
+    shape = kind.shape("incoming", kind.key, **told)
     # The words are not ours: a NUL in them must not cost the answer.
     readable = answers.assign(words=answers["words"].astype(TEXT).str.replace("\x00", "\ufffd", regex=False))
     with transaction(connection) as cursor:
@@ -283,18 +362,18 @@ def _settle(connection: Connection, district: str, run_id: int, read_back: pd.Da
 
 def _append_changes(cursor: Cursor, district: str, kind: _Kind, *, in_sis: sql.Composed, at: sql.SQL) -> None:
     """Append to the trail where `in_sis` is not what the ledger says of the SIS so far."""
-    nobody = sql.SQL("''")
-    changes = _fill(
-        CHANGES,
-        kind,
-        found=_found(kind, district),
-        at=at,
-        kind_name=sql.Literal(kind.name),
-        in_sis=in_sis,
-        sis_student_id=sql.SQL("held.sis_student_id") if "sis_student_id" in kind.key else nobody,
-        student_id=sql.SQL("held.student_id") if "student_id" in kind.place else nobody,
-    )
+    changes = _fill(CHANGES, kind, found=_found(kind, district), at=at, in_sis=in_sis, **_who(kind))
     trail.append(cursor, district, changes)
+
+
+def _who(kind: _Kind) -> dict[str, sql.Composable]:
+    """What a row of the trail says of a kind, and of whom."""
+    nobody = sql.SQL("''")
+    return {
+        "kind_name": sql.Literal(kind.name),
+        "sis_student_id": sql.SQL("held.sis_student_id") if "sis_student_id" in kind.key else nobody,
+        "student_id": sql.SQL("held.student_id") if "student_id" in kind.place else nobody,
+    }
 
 
 def _found(kind: _Kind, district: str) -> sql.Composed:
@@ -309,11 +388,13 @@ def _fill(template: sql.SQL, kind: _Kind, **more: sql.Composable) -> sql.Compose
         same_key=sql.SQL(" AND ").join(
             sql.SQL("held.{0} = incoming.{0}").format(sql.Identifier(column)) for column in kind.key
         ),
-        value=sql.SQL("jsonb_build_object({})").format(
+        sis_id=sql.Identifier(kind.sis_id),
+        value=sql.SQL("CASE WHEN NOT ({}) THEN jsonb_build_object({}) END").format(
+            sql.SQL(kind.cleared),
             sql.SQL(", ").join(
                 sql.SQL("{}, held.{}").format(sql.Literal(column), sql.Identifier(column))
                 for column in kind.content
-            )
+            ),
         ),
         **more,
     )

@@ -94,6 +94,26 @@ def text_list(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def gradebook_numbers(value: Any) -> dict[str, int]:
+    """Class ids, each with the number of a gradebook."""
+    if not isinstance(value, dict):
+        raise WrongError.of(
+            f"expected class ids with the numbers of their gradebooks, found {kind_of(value)}.",
+            'Write it as {"990_TN_421": 4721}.',
+        )
+    problems = []
+    for key, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, int):
+            what = f"expected the number of one gradebook, found {kind_of(number)}."
+        elif not 0 < number < 2**31:
+            what = "a gradebook's number is at least 1 and has at most ten digits."
+        else:
+            continue
+        problems.append(Problem((key,), what, "Write the gradebook's number, without quotes."))
+    WrongError.raise_any(problems)
+    return value
+
+
 def district_name(value: Any) -> str:
     """A district's name, which is also its DAG's id."""
     name = text(value)

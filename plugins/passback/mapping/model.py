@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - pydantic reads the annotations
 from collections.abc import Iterable, Mapping  # noqa: TC003 - pydantic reads the annotations
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -29,6 +29,7 @@ from passback.mapping.checks import (
     cron,
     date,
     district_name,
+    gradebook_numbers,
     nearest,
     one_of,
     text,
@@ -38,6 +39,10 @@ from passback.mapping.checks import (
 from passback.rules.settings import Setting, SettingValue, kind_of, read_setting
 from passback.sis import PROFILES
 from passback.sources import SOURCES
+
+if TYPE_CHECKING:
+    from passback.sis import SisProfile
+    from passback.sis.profile import Transport
 
 Text = Annotated[str, BeforeValidator(text)]
 ConnectionId = Annotated[str, BeforeValidator(connection_id)]
@@ -67,12 +72,33 @@ class Sis(_Part):
     """Requests it may have under way at once."""
     requests_per_second: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = None
     """Requests it may be sent in a second."""
+    transport: Literal["oneroster", "native"] = "oneroster"
+    """The way into its gradebooks: OneRoster, or an interface of its own (Aeries)."""
+    gradebooks: Annotated[Mapping[str, int], BeforeValidator(gradebook_numbers)] = Field(default_factory=dict)
+    """Over its own interface: of classes with several gradebooks, by the SIS's ids, the number of the one."""
     late_and_missing: Literal["flags", "comment", "none"] | None = None
     """How late and missing go out: as the fields of OneRoster 1.2, as a comment, or not at all."""
     schools_without_master_schedule: Annotated[tuple[Text, ...], BeforeValidator(text_list)] = ()
     """Elementary schools without a master schedule, by the SIS's ids, if the SIS does not say so itself."""
     linked_gradebooks: Annotated[tuple[Text, ...], BeforeValidator(text_list)] = ()
     """Classes whose gradebook is linked to others, by the SIS's ids, if the SIS does not say so itself."""
+    adopt: bool = False
+    """Whether one assignment of the same title and due date that stands in a class already is taken over."""
+    recreate: bool = False
+    """Whether an assignment that somebody removed in the SIS is written anew, with all its scores."""
+    create_categories: bool = False
+    """Whether a category of `categories` that the SIS lacks is created there."""
+    removed_scores: Literal["report", "clear"] = "report"
+    """What becomes of a score that is removed in the source: listed for a person, or cleared in the SIS."""
+
+    @field_validator("transport", "gradebooks", "late_and_missing", "create_categories", "removed_scores")
+    @classmethod
+    def _sis_can(cls, value: Any, info: ValidationInfo) -> Any:
+        profile = PROFILES.get(info.data.get("system", ""))
+        transport = info.data.get("transport", "")  # empty: another than there is, which is told already
+        if profile is not None and (cannot := _beyond(profile, transport, info.field_name or "", value)):
+            raise WrongError.of(f"{profile.title} {cannot}.", "Leave it out.")
+        return value
 
 
 class Limits(_Part):
@@ -168,6 +194,21 @@ class District(_Part):
 def _system(part: str, known: Mapping[str, object], info: ValidationInfo) -> str | None:
     system: str | None = info.data[part].system if part in info.data else (info.context or {}).get(part)
     return system if system in known else None
+
+
+def _beyond(profile: SisProfile, transport: Transport | Literal[""], field: str, value: object) -> str:
+    """What of a setting the SIS cannot do, in words; empty if it can."""
+    if field == "transport" and value == "native" and not profile.has_native_interface:
+        return "has no other interface than OneRoster here"
+    if field == "gradebooks" and value and transport == "oneroster":
+        return "is told a class alone over OneRoster, not which of its gradebooks"
+    if transport == "native" and field == "late_and_missing" and value not in (None, "none"):
+        return "holds no marks over its own interface"
+    if field == "create_categories" and value and not profile.creates_categories:
+        return "lets nobody create a category from outside"
+    if field == "removed_scores" and value == "clear" and not profile.clears_scores:
+        return "has no way to clear a score from outside"
+    return ""
 
 
 def _confirmation_problems(confirmed: tuple[str, ...], system: str) -> list[Problem]:

@@ -88,6 +88,7 @@ def _of_sis(profile: SisProfile) -> dict[str, Any]:
     settings = read_suites(paths.expectations(), profile.system).settings
     return {
         "properties": {
+            "sis": {"properties": _what_it_can(profile)},
             "confirmed": {
                 "items": {"oneOf": confirmations} if confirmations else False,
                 "minItems": len(confirmations),
@@ -100,6 +101,17 @@ def _of_sis(profile: SisProfile) -> dict[str, Any]:
         },
         "required": ["confirmed"] if confirmations else [],
     }
+
+
+def _what_it_can(profile: SisProfile) -> dict[str, Any]:
+    """The values left of fields that ask for more than some systems can do."""
+    can = {
+        "transport": {} if profile.has_native_interface else {"const": "oneroster"},
+        "gradebooks": {} if profile.has_native_interface else {"maxProperties": 0},
+        "create_categories": {} if profile.creates_categories else {"const": False},
+        "removed_scores": {} if profile.clears_scores else {"const": "report"},
+    }
+    return {field: values for field, values in can.items() if values}
 
 
 def _setting(setting: Setting) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import pandas as pd
 
 from passback.errors import ContractError, PermissionRefusedError, UnavailableError
+from passback.gradebook import GradebookLineItems
 from passback.oneroster.held import flag, held_line_items, is_active, not_as_agreed, reference, text
 from passback.records import (
     SIS_CATEGORIES,
@@ -123,18 +124,6 @@ async def read_facts(sis: Client, *, today: date) -> dict[str, pd.DataFrame]:
         SIS_ENROLLMENTS.name: _frame(SIS_ENROLLMENTS, enrollments.result()),
         SIS_LINE_ITEMS.name: SIS_LINE_ITEMS.empty(),
     }
-
-
-class GradebookLineItems(NamedTuple):
-    """What stands in some gradebooks.
-
-    Attributes:
-        line_items: As `held.HELD_LINE_ITEMS`.
-        unreadable: The classes whose gradebook could not be read.
-    """
-
-    line_items: pd.DataFrame
-    unreadable: frozenset[str]
 
 
 async def read_line_items(sis: Client, classes: Collection[str]) -> GradebookLineItems:

@@ -7,6 +7,7 @@ gradebook must not keep the others from being read.
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HELD_LINE_ITEMS: Final = Frame(
-    "held_line_items",  # dates as ISO text, empty if it holds none
+    "held_line_items",  # dates as ISO text, empty if it holds none; passback_id: ours, where the SIS keeps it
     {
         "line_item_id": TEXT,
+        "passback_id": TEXT,
         "sis_class_id": TEXT,
         "title": TEXT,
         "category_id": TEXT,
@@ -51,6 +53,9 @@ HELD_RESULTS: Final = Frame(
 )
 
 _ISO_DATE: Final = len("2026-11-22")
+_OURS_IN_CAPITALS: Final = re.compile(  # UUIDs of version 5, as `ids` makes them
+    r"[0-9A-F]{8}-[0-9A-F]{4}-5[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}"
+)
 
 
 def held_line_items(records: Iterable[Record]) -> pd.DataFrame:
@@ -117,7 +122,8 @@ def not_as_agreed(at: str, field: str, what: str) -> ContractError:
 
 def _line_item(record: Record, at: str, read: Callable[..., Any]) -> tuple[Any, ...]:
     return (
-        read(text, record, "sourcedId", at),
+        _as_we_write_it(read(text, record, "sourcedId", at)),
+        _passback_id(record),
         read(reference, record, "class", at),
         read(text, record, "title", at),
         read(reference, record, "category", at),
@@ -130,8 +136,8 @@ def _line_item(record: Record, at: str, read: Callable[..., Any]) -> tuple[Any, 
 
 def _result(record: Record, at: str, read: Callable[..., Any]) -> tuple[Any, ...]:
     return (
-        read(text, record, "sourcedId", at),
-        read(reference, record, "lineItem", at),
+        _as_we_write_it(read(text, record, "sourcedId", at)),
+        _as_we_write_it(read(reference, record, "lineItem", at)),
         read(reference, record, "student", at),
         read(_number, record, "score", at),
         read(text, record, "scoreStatus", at),
@@ -173,6 +179,18 @@ def _leniently(reader: Callable[..., Any], record: Record, field: str, at: str) 
         return reader(record, field, at=at)
     except ContractError:
         return None if reader is _number else ""
+
+
+def _as_we_write_it(sourced_id: str) -> str:
+    """An id; one of ours as it was sent: a SIS that keeps them as GUIDs may answer them in capitals."""
+    return sourced_id.lower() if _OURS_IN_CAPITALS.fullmatch(sourced_id) else sourced_id
+
+
+def _passback_id(record: Record) -> str:
+    """Our own id, which went out in the metadata to a SIS that allots ids; empty if it is not there."""
+    metadata = record.get("metadata")
+    kept = metadata.get("passback") if isinstance(metadata, dict) else None
+    return kept if isinstance(kept, str) else ""
 
 
 def _mark(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""Ids of line items and results: the same input gives the same id on any machine, in any year.
+"""Ids of line items, results and categories: the same input gives the same id on any machine, in any year.
 
 They are UUIDs of version 5 (RFC 9562) over the source's and the SIS's own ids, so a write that is repeated
 replaces what it wrote before, and no name, e-mail or number stands in an id.
@@ -24,3 +24,8 @@ def line_item_id(source_system: str, assessment_id: str, sis_class_id: str) -> s
 def result_id(line_item_id: str, sis_student_id: str) -> str:
     """The sourcedId of a student's result on a line item."""
     return str(uuid.uuid5(_NAMESPACE, _SEPARATOR.join(("result", line_item_id, sis_student_id))))
+
+
+def category_id(district: str, title: str) -> str:
+    """The sourcedId of a category that a district has created in its SIS."""
+    return str(uuid.uuid5(_NAMESPACE, _SEPARATOR.join(("category", district, title))))

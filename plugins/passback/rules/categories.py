@@ -35,9 +35,9 @@ def add_category(
     as well, so that `group.name_mismatch` can tell which category was meant; it never passes.
 
     Args:
-        frame: type, sis_class_id, class_on_roster, class_has_gradebook, assign_date, due_date; gets
-            category_title, category_id, category_in_sis, category_in_gradebook, group_imported and
-            group_named_as_category.
+        frame: type, sis_class_id, class_on_roster, class_has_gradebook, gradebook_readable, assign_date,
+            due_date; gets category_title, category_id, category_in_sis, category_in_gradebook, group_imported
+            and group_named_as_category.
         groups: type, group_sis_id and group_term_id of each as the source has them; None where the source has
             no assignment groups.
         held: The SIS's categories, as `records.SIS_CATEGORIES`.
@@ -73,11 +73,12 @@ def add_category(
 
 
 def _in_gradebook(frame: pd.DataFrame, held: pd.DataFrame, profile: SisProfile) -> pd.Series:
-    """Whether the gradebook of each class has the category; null where the SIS lists none of any class.
+    """Whether the gradebook of each class has the category; null where the SIS does not say.
 
-    A category of a class is the district's when id, code or title is the same: a teacher may have changed
-    the title alone. Where classes add categories of their own to the district's, those of the district are in
-    every gradebook. A class that has no gradebook has no category in it either.
+    It may say so of no class at all, or not of one whose gradebook it does not show. A category of a class
+    is the district's when id, code or title is the same: a teacher may have changed the title alone. Where
+    classes add categories of their own to the district's, those of the district are in every gradebook. A
+    class that has no gradebook has no category in it either.
     """
     of_class = held[held["sis_class_id"].ne("")]
     there = np.zeros(len(frame), dtype=bool)
@@ -88,7 +89,8 @@ def _in_gradebook(frame: pd.DataFrame, held: pd.DataFrame, profile: SisProfile) 
         pairs = of_class.loc[of_class[name].ne(""), ["sis_class_id", name]]
         there |= positions(frame[["sis_class_id"]].assign(**{name: wanted}), pairs) >= 0
     without = frame["class_has_gradebook"].eq(False).fillna(False)  # noqa: FBT003 - values
-    told = frame["class_on_roster"] & frame["category_id"].notna() & (without | (len(of_class) > 0))
+    told = frame["class_on_roster"] & frame["category_id"].notna() & frame["gradebook_readable"]
+    told &= without | (len(of_class) > 0)
     return pd.Series(there & ~without, index=frame.index).astype("boolean").where(told)
 
 

@@ -93,8 +93,8 @@ def assessment_columns(
         * points_possible (null: missing or not finite), points_possible_fraction (what is behind the point);
         * sync_on, course_published, published, whole_section, due_uniform: what the source says of it;
         * sis_class_id (empty: none, or several), class_on_roster, gradebook (the class in the SIS, or what
-          stands for one that is not there), class_has_gradebook, gradebook_unlinked, gradebook_readable,
-          master_schedule;
+          stands for one that is not there), class_has_gradebook, gradebook_chosen (false: the class has
+          several, and nothing says which), gradebook_unlinked, gradebook_readable, master_schedule;
         * assign_date, due_date: days in the zone; assigned_or_modified_date: the later of the day it was
           assigned and the day it was last modified, which does not count for what was assigned and due (or
           sent as due) before the school year: last year's line items are never touched again (RULES
@@ -108,7 +108,8 @@ def assessment_columns(
           category_in_sis, category_in_gradebook;
         * group_imported: its assignment group was imported from the SIS for the term of its due date;
           group_named_as_category;
-        * foreign_twin: the SIS holds an assignment of this title and due date in this class that is not ours.
+        * foreign_twin: the SIS holds an assignment of this title and due date in this class that is not ours;
+          adopts: its id, where it is taken over instead.
     """
     assessments = source[ASSESSMENTS.name].reset_index(drop=True)
     platform = SOURCES[district.source.system]
@@ -146,8 +147,12 @@ def assessment_columns(
     _add_assigner(frame, assessments["assigner_id"], source, facts[SIS_PERIODS.name], district, platform, now)
     groups = assessments[["type", "group_sis_id", "group_term_id"]] if platform.groups else None
     add_category(frame, groups, facts[SIS_CATEGORIES.name], district.categories, profile)
-    frame["foreign_twin"] = _foreign_twins(
-        frame, facts[SIS_LINE_ITEMS.name], known_line_items, district.source.system
+    _add_twins(
+        frame,
+        facts[SIS_LINE_ITEMS.name],
+        known_line_items,
+        district.source.system,
+        adopt=district.sis.adopt,
     )
     return frame
 
@@ -161,6 +166,7 @@ def score_columns(
     today: str,
     zone: str,
     past_due_zero: bool,
+    holds_excused: bool,
     sent_before: pd.Series,
 ) -> pd.DataFrame:
     """The columns that score rules look at.
@@ -173,6 +179,7 @@ def score_columns(
         today: The day in the district's zone, as ISO text.
         zone: The district's time zone.
         past_due_zero: Whether missing work that is past due counts as a 0.
+        holds_excused: Whether the SIS can be told that a student is excused.
         sent_before: For each score whether the SIS is known to hold one; also where everything is sent again.
 
     Returns:
@@ -183,6 +190,7 @@ def score_columns(
         * sis_class_id, sis_student_id (empty: none, or several), enrolled, addressee (the student in the
           SIS, or what stands for one who is not there);
         * standing: the score's status, or `missing` where a 0 goes out for it;
+        * excused_held: whether the SIS can be told so; null for a student who is not excused;
         * scored: whether there are points, of a graded score without other text; null for any other;
         * points (null: none, or excused, or a 0 for missing work goes out), points_fraction (what is behind
           the point), points_text, points_possible, due_date;
@@ -212,6 +220,9 @@ def score_columns(
     )
     excused = scores["status"].eq("excused")
     frame["standing"] = scores["status"].mask(zero, "missing").where(known)
+    frame["excused_held"] = (
+        pd.Series(holds_excused, index=scores.index).astype("boolean").where(known & excused)
+    )
     frame["points"] = scores["points"].where(known & ~excused & ~zero & np.isfinite(scores["points"]))
     frame["points_fraction"] = frame["points"] % 1
     frame["points_text"] = scores["points_text"].where(known).mask(excused, "")
@@ -306,6 +317,7 @@ def _add_gradebook(
     frame["gradebook_readable"] = gradebook.ne(UNREADABLE)
     unsaid = gradebook.isin(["", UNREADABLE])
     frame["class_has_gradebook"] = gradebook.ne("none").astype("boolean").mask(unsaid)
+    frame["gradebook_chosen"] = gradebook.ne("several").astype("boolean").mask(unsaid)
     linked = gradebook.eq("linked").astype("boolean").mask(unsaid)
     linked = linked.mask(frame["sis_class_id"].isin(district.sis.linked_gradebooks), other=True)
     frame["gradebook_unlinked"] = ~linked
@@ -315,7 +327,8 @@ def _add_gradebook(
     without = school.isin(district.sis.schools_without_master_schedule)
     if profile.class_without_master_schedule:
         without |= frame["sis_class_id"].str.fullmatch(profile.class_without_master_schedule)
-    frame["master_schedule"] = schedule.mask(without, other=False)
+    matters = pd.Series(profile.needs_master_schedule, index=frame.index)
+    frame["master_schedule"] = schedule.mask(without, other=False).where(matters)
 
 
 def _add_assigner(
@@ -363,22 +376,49 @@ def _whole_stays(stays: pd.DataFrame) -> pd.DataFrame:
     return stays.assign(joined_at=stays["joined_at"].where(anew).groupby(staff_id).ffill())
 
 
-def _foreign_twins(
-    frame: pd.DataFrame, sis_line_items: pd.DataFrame, known_line_items: pd.DataFrame, source_system: str
-) -> np.ndarray:
-    """Whether the SIS holds an assignment of the same class, title and due date that is not ours.
+def _add_twins(
+    frame: pd.DataFrame,
+    sis_line_items: pd.DataFrame,
+    known_line_items: pd.DataFrame,
+    source_system: str,
+    *,
+    adopt: bool,
+) -> None:
+    """Add foreign_twin: the SIS holds an assignment of the same class, title and due date that is not ours.
 
     Without a due date, the assign date is what goes out for it.
-    Ours is what the ledger knows and, should the ledger have been lost, what the feed's ids lead to.
+    Ours is what the ledger knows by either id, what carries our id, what we sent without learning its id,
+    and, should the ledger have been lost, what the feed's ids lead to. One single match that nobody else
+    wants may be taken over: its id is in adopts then.
     """
-    foreign = sis_line_items[~sis_line_items["line_item_id"].isin(known_line_items["line_item_id"])]
+    known = [*known_line_items["line_item_id"], *known_line_items["sis_line_item_id"]]
+    foreign = sis_line_items[~sis_line_items["line_item_id"].isin(known)]
+    frame["foreign_twin"], frame["adopts"] = False, ""
     if foreign.empty:
-        return np.zeros(len(frame), dtype=bool)
-    ours = {
-        line_item_id(source_system, assessment, sis_class)
-        for assessment, sis_class in zip(frame["assessment_id"], frame["sis_class_id"], strict=True)
-    }
-    foreign = foreign[~foreign["line_item_id"].isin(ours)]
+        return
+    ours = pd.Series(
+        [
+            line_item_id(source_system, assessment, sis_class)
+            for assessment, sis_class in zip(frame["assessment_id"], frame["sis_class_id"], strict=True)
+        ],
+        index=frame.index,
+        dtype="str",
+    )
+    foreign = foreign[~foreign["line_item_id"].isin(ours) & ~foreign["passback_id"].isin(ours)]
     foreign = foreign.assign(title=foreign["title"].str.strip())
+    place = ["sis_class_id", "title", "due_date"]
     dated = frame.assign(due_date=frame["due_date"].fillna(frame["assign_date"]).fillna(""))
-    return positions(dated, foreign[["sis_class_id", "title", "due_date"]]) >= 0
+    found = positions(dated, foreign[place])
+    lost = known_line_items["state"].eq("intended") & known_line_items["sis_line_item_id"].eq("")
+    sent_without_id = ours.isin(known_line_items.loc[lost, "line_item_id"])
+    twin = (found >= 0) & ~sent_without_id
+    held = known_line_items.loc[known_line_items["state"].ne("gone"), "line_item_id"]
+    may_adopt = (
+        adopt
+        & twin
+        & ~ours.isin(held)
+        & ~dated.duplicated(place, keep=False)
+        & ~pd.Series(positions(dated, foreign.loc[foreign.duplicated(place), place]) >= 0, index=frame.index)
+    )
+    frame["adopts"] = taken(foreign["line_item_id"], found).set_axis(frame.index).where(may_adopt, "")
+    frame["foreign_twin"] = twin & ~may_adopt

@@ -25,4 +25,6 @@ GENERIC: Final = SisProfile(
     confirmations={},
     credential_renewal="The administrator of the SIS gives a new client secret.",
     late_and_missing="flags",
+    deletes="delete",
+    creates_categories=True,
 )

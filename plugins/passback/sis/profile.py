@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 CategoryScope = Literal["district", "class"]
 LateAndMissing = Literal["flags", "comment", "none"]
+Writes = Literal["put", "put_without_id", "post"]
+Deletes = Literal["delete", "tobedeleted", "no"]
+Transport = Literal["oneroster", "native"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class SisProfile:
             name that is not exactly a category's is none.
         class_without_master_schedule: A regular expression of the class ids of elementary schools without a
             master schedule; empty where ids do not tell.
+        writes: How what is new is written: under our ids ("put"), or under ids that the SIS allots ("post":
+            many at once, OneRoster 1.2; "put_without_id": "modified grade passback").
+        deletes: How a record is taken out: by DELETE, by the status `tobedeleted`, or not at all.
+        creates_categories: Whether it takes categories from outside, where the district wants them.
+        has_native_interface: Whether its gradebooks can be reached without OneRoster (`passback.aeries`).
+        needs_master_schedule: Whether elementary schools without one are out of reach, where there are such.
+        holds_excused: Whether it can be told that a student is excused.
+        lists_classes_asked: Whether it tells of the classes that it is asked for alone, categories included,
+            instead of the whole district.
         words: What its own words for a refusal mean, for a person: a regular expression, and what to do.
     """
 
@@ -69,4 +81,16 @@ class SisProfile:
     category_name_limit: int = 0
     groups_named_as_categories: bool = False
     class_without_master_schedule: str = ""
+    writes: Writes = "put"
+    deletes: Deletes = "no"
+    creates_categories: bool = False
+    has_native_interface: bool = False
+    needs_master_schedule: bool = True
+    holds_excused: bool = True
+    lists_classes_asked: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def clears_scores(self) -> bool:
+        """Whether a score can be cleared: taken out, or, since OneRoster 1.2, left without a score."""
+        return self.deletes != "no" or self.oneroster != "1.1"

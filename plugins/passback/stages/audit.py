@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from passback.reasons import Outcome
-from passback.records import SCORE_VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from passback.stages.transform import Plan
 
@@ -18,8 +17,8 @@ LINE_ITEM_KEY: Final = ["line_item_id"]
 RESULT_KEY: Final = ["line_item_id", "sis_student_id"]
 # A category that a teacher changed in the SIS stays as the teacher set it (RULES section 4): not compared.
 LINE_ITEM_VALUES: Final = ("title", "assign_date", "due_date", "points_possible")
-RESULT_VALUES: Final = ("score", "score_status", "score_date")
-MARK: Final = "mark"  # compared where marks are sent; elsewhere what the SIS says is its own
+
+_STATUS: Final = "score_status"
 
 IN_SIS: Final = ("accepted", "confirmed")
 
@@ -31,6 +30,10 @@ _OUTCOME_OF_STATE: Final = {
     "refused": (Outcome.FAILED, "sis.refused"),
     "intended": (Outcome.FAILED, "sis.unavailable"),
 }
+_GONE: Final = "gone"
+_LINK_BROKEN: Final = "sis.link_broken"
+_ASSESSMENT: Final = ["assessment_id", "class_id"]
+_SCORE: Final = [*_ASSESSMENT, "student_id"]
 
 
 def compare(
@@ -53,6 +56,8 @@ def compare(
     equal = both["_merge"].eq("both")
     for name in values:
         equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
+    if _STATUS in values:  # cleared: nothing stands there, or a record without a score
+        equal |= both[_STATUS].eq("") & (both["_merge"].ne("both") | both["score_held"].isna())
     # A SIS may answer with two records of one kind: it is enough that one is as it should be.
     found = both[list(key)].assign(equal=equal).groupby(list(key), as_index=False, sort=False).any()
     state = pd.Series("not_stored", index=found.index, dtype="str").mask(found["equal"], "confirmed")
@@ -90,19 +95,22 @@ def outcomes(
     line_items = _with_state(plan.line_items, known_line_items, LINE_ITEM_KEY, run_id)
     results = _with_state(plan.results, known_results, RESULT_KEY, run_id)
     rows = verdicts.merge(
-        line_items[["assessment_id", "class_id", "state"]].rename(columns={"state": "line_item_state"}),
-        on=["assessment_id", "class_id"],
+        line_items[[*_ASSESSMENT, "state"]].rename(columns={"state": "line_item_state"}),
+        on=_ASSESSMENT,
         how="left",
     ).merge(
-        results[["assessment_id", "class_id", "student_id", "state"]],
-        on=["assessment_id", "class_id", "student_id"],
+        results[[*_SCORE, "state"]],
+        on=_SCORE,
         how="left",
     )
     rows.index = verdicts.index
     planned, item_planned = rows["state"].notna(), rows["line_item_state"].notna()
     final = _decide(final, passed & ~planned, Outcome.UNCHANGED, "")
+    gone = _is_gone(verdicts, known_line_items, _ASSESSMENT)
+    gone = passed & (gone | (~planned & _is_gone(verdicts, known_results, _SCORE)))
     if preview:
-        return _decide(final, passed & planned, Outcome.CANCELLED, "run.preview")
+        final = _decide(final, passed & planned, Outcome.CANCELLED, "run.preview")
+        return _decide(final, gone & ~planned, Outcome.FAILED, _LINK_BROKEN)
     unsent = "run.cancelled" if cancelled else "run.stopped"
     final = _decide(final, passed & planned, Outcome.CANCELLED, unsent)
     for state, (outcome, code) in _OUTCOME_OF_STATE.items():
@@ -112,7 +120,19 @@ def outcomes(
             item_code = "sis.line_item_refused" if state == "refused" else code
             final = _decide(final, passed & rows["line_item_state"].eq(state), outcome, item_code)
     stopped = passed & item_planned & rows["line_item_state"].eq("")
-    return _decide(final, stopped, Outcome.CANCELLED, unsent)
+    final = _decide(final, stopped, Outcome.CANCELLED, unsent)
+    return _decide(final, gone, Outcome.FAILED, _LINK_BROKEN)
+
+
+def _is_gone(verdicts: pd.DataFrame, known: pd.DataFrame, key: list[str]) -> pd.Series:
+    """Whether somebody removed in the SIS what the ledger last knew of each score."""
+    if not known["state"].eq(_GONE).any():
+        return pd.Series(data=False, index=verdicts.index)
+    # A class may have moved to another in the SIS: what was gone from the one before is no news.
+    latest = known.sort_values("run_id", kind="stable").drop_duplicates(key, keep="last")
+    lost = latest.loc[latest["state"].eq(_GONE), key]
+    found = verdicts[key].merge(lost, on=key, how="left", indicator=True)["_merge"].eq("both")
+    return found.set_axis(verdicts.index)
 
 
 def _with_state(plan: pd.DataFrame, known: pd.DataFrame, key: list[str], run_id: int) -> pd.DataFrame:
@@ -178,51 +198,3 @@ def count_by_class(final: pd.DataFrame, classes: pd.DataFrame) -> list[dict[str,
     table.columns.name = None
     rows = table.reset_index().to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
-
-
-def left_behind(
-    known_line_items: pd.DataFrame,
-    known_results: pd.DataFrame,
-    final: pd.DataFrame,
-    *,
-    alive: Collection[str],
-    since: str,
-    zero_status: str,
-) -> pd.DataFrame:
-    """What the SIS still holds though the source does not: never withdrawn, listed for a person.
-
-    RULES section 4: a deleted assessment is not deleted in the SIS (seed 004), a removed score is reported.
-    A 0 for missing work that has been handed in since is neither: it waits for its grade.
-
-    Args:
-        known_line_items: The ledger's line items.
-        known_results: The ledger's results.
-        final: The outcome of every extracted score.
-        alive: Ids of the line items that the source's assessments stand for.
-        since: ISO date; what was due before it belongs to an earlier school year and is left alone.
-        zero_status: The status under which a 0 went out for missing work.
-
-    Returns:
-        kind (deleted_in_source or removed_in_source), class_id, title (the SIS's), scores.
-    """
-    items = known_line_items[known_line_items["state"].isin(IN_SIS) & known_line_items["due_date"].ge(since)]
-    items = items[["line_item_id", "class_id", "title"]].assign(
-        kind=items["line_item_id"]
-        .isin(list(alive))
-        .map({True: "removed_in_source", False: "deleted_in_source"})
-    )
-    held = known_results[known_results["state"].isin(IN_SIS)]
-    rows = held[["line_item_id", "assessment_id", "class_id", "student_id", "score_status"]].merge(
-        items[["line_item_id", "kind"]], on="line_item_id"
-    )
-    now = final[["assessment_id", "class_id", "student_id", "codes"]].drop_duplicates(
-        subset=SCORE_VERDICTS.key
-    )
-    rows = rows.merge(now, on=list(SCORE_VERDICTS.key), how="left")
-    ungraded = rows["codes"].isna() | rows["codes"].str.contains(r"\bscore\.(?:not_graded|empty)\b", na=False)
-    deleted = rows["kind"].eq("deleted_in_source")
-    listed = rows[deleted | (ungraded & rows["score_status"].ne(zero_status))]
-    scores = listed.groupby("line_item_id").size().rename("scores")
-    counted = items.merge(scores, on="line_item_id", how="left").fillna({"scores": 0})
-    told = counted[counted["kind"].eq("deleted_in_source") | counted["scores"].gt(0)]
-    return told[["kind", "class_id", "title", "scores"]].astype({"scores": "int64"}).reset_index(drop=True)

@@ -88,7 +88,11 @@ def effects(
         `KNOWN_EFFECTS`.
     """
     current = known_line_items.loc[known_line_items["due_date"].ge(since), "line_item_id"]
-    known = known_results[known_results["state"].isin(IN_SIS) & known_results["line_item_id"].isin(current)]
+    known = known_results[
+        known_results["state"].isin(IN_SIS)
+        & known_results["score_status"].ne("")  # not cleared
+        & known_results["line_item_id"].isin(current)
+    ]
     if scope.classes:
         known = known[known["class_id"].isin(scope.classes)]
     if scope.assessments:
@@ -100,7 +104,11 @@ def effects(
         planned[[*_KEY, "action"]], on=_KEY, how="left"
     )
     effect = np.select(
-        [both["verdict"].isna(), both["verdict"].eq(REFUSED), both["action"].eq("change")],
+        [
+            both["verdict"].isna() | both["action"].eq("clear"),
+            both["verdict"].eq(REFUSED),
+            both["action"].eq("change"),
+        ],
         [VANISHED, REFUSED, CHANGED],
         default="",
     )

@@ -1,52 +1,50 @@
 """load-to-sis: write the plan into the SIS, with the ledger around every write.
 
 Intent is committed before a row's request goes out and the answer after it, both in batches, while other
-rows are under way. Ids are derived and writes are PUT: whatever kills this, running it again ends the same.
+rows are under way. Whatever kills this, running it again ends the same: where ids are ours, because a PUT
+that is repeated changes nothing; where the SIS allots them, because what may have arrived is looked for
+before it is sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
+import numpy as np
 import pandas as pd
 
 from passback import ledger
-from passback.errors import ConfigurationError
-from passback.oneroster import Answer, Decision, result_id, v1p1, v1p2
+from passback.gradebook import LineItemRow, ResultRow
+from passback.oneroster import Answer, Decision, result_id
+from passback.oneroster.facts import each_or_all
+from passback.oneroster.held import HELD_RESULTS
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT
+from passback.stages.links import held_under, recognised
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from passback.oneroster import Client
-    from passback.oneroster.client import Kind
-    from passback.oneroster.v1p1 import LineItemValues, ResultValues
+    from passback.gradebook import Gradebook
     from passback.records import Frame
-    from passback.sis import SisProfile
-    from passback.sis.profile import LateAndMissing
 
     Key = tuple[str, ...]
-    Body = dict[str, Any] | Answer  # what goes out, or why nothing can
     Writer = Callable[[pd.DataFrame], Awaitable[None]]
 
-_BATCH: Final = 500  # rows whose intent is committed at once
+Row = TypeVar("Row", LineItemRow, ResultRow)
+
+_BATCH: Final = 500  # rows whose intent is committed at once, or a little more
 _EVERY: Final = 2.0  # seconds after which answers are written and progress is told at the latest
 _HELD: Final = ("accepted", "confirmed")
-_STATES: Final = {Decision.VERIFY: "accepted", Decision.REFUSE_ROW: "refused"}
-_COMMENTS: Final = {"late": "Late", "missing": "Missing"}
-_NO_SCHOOL: Final = Answer(Decision.REFUSE_ROW, 0, "not sent: the SIS names no school for this class")
-_FRAME_OF: Final[dict[Kind, Frame]] = {"lineItem": LINE_ITEM_PLAN, "result": RESULT_PLAN}
-_KEY_OF: Final[dict[Kind, Callable[[Any], Key]]] = {
-    "lineItem": lambda row: (row.line_item_id,),
-    "result": lambda row: (row.line_item_id, row.sis_student_id),
-}
+# Where the SIS allots ids, the one that is known may be of a record that never was stored.
+_IN_DOUBT: Final = ("intended", "refused", "not_stored")
+_ACCEPTED: Final = (Decision.VERIFY, Decision.DONE)
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ class LoadCounts:
 
 async def load(
     connection: ledger.Connection,
-    sis: Client,
+    sis: Gradebook,
     *,
     district: str,
     run_id: int,
@@ -84,7 +82,6 @@ async def load(
     known_results: pd.DataFrame,
     kept_categories: Mapping[str, str],
     schools: Mapping[str, str],
-    late_and_missing: LateAndMissing,
     clock: Callable[[], datetime],
     progress: Callable[[LoadCounts], None],
 ) -> LoadCounts:
@@ -92,7 +89,7 @@ async def load(
 
     Args:
         connection: The ledger; nobody else uses it meanwhile.
-        sis: The SIS, open.
+        sis: The SIS's gradebooks, open.
         district: The district's name.
         run_id: The ledger's id of this run.
         line_items: `records.LINE_ITEM_PLAN`.
@@ -102,13 +99,12 @@ async def load(
         kept_categories: By line item id, the category that a teacher gave it in the SIS: it goes out instead
             of the planned one.
         schools: The school of every class, both by the SIS's ids: OneRoster 1.2 wants it in a line item.
-        late_and_missing: How the marks of the results go out.
         clock: The time now, with its zone.
         progress: Told how far the load is about every two seconds, and at the end.
 
     Raises:
         CredentialError: the SIS no longer accepts the credential.
-        ConfigurationError: the SIS's address is wrong, or marks are to go out in a way it does not have.
+        ConfigurationError: the SIS's address is wrong.
         UnavailableError: the SIS is down.
         BusyError: the SIS asked to come back later than a load can wait.
         PermissionRefusedError: the token endpoint does not grant what is needed.
@@ -123,73 +119,14 @@ async def load(
     def counts() -> LoadCounts:
         return LoadCounts(**tally, requests=sis.requests - requests_before)
 
-    comments = _comments(sis.profile) if late_and_missing == "comment" else {}
-    flags = late_and_missing == "flags"
-    if flags and sis.version == "1.1":
-        raise ConfigurationError(
-            f"{sis.profile.title} speaks OneRoster 1.1, which has no fields for late and missing.",
-            where=f"{district}, sis.late_and_missing",
-            mend="Set it to comment or none, or leave it out.",
-        )
-
-    def line_item_body(row: Any) -> Body:
-        values: LineItemValues = {
-            "sourced_id": row.line_item_id,
-            "sis_class_id": row.sis_class_id,
-            "title": row.title,
-            "category_id": kept_categories.get(row.line_item_id, row.category_id),
-            "period_id": row.period_id,
-            "assign_date": row.assign_date,
-            "due_date": row.due_date,
-            "points_possible": row.points_possible,
-            "modified": clock(),
-            "services": sis.services,
-        }
-        if sis.version == "1.1":
-            return v1p1.line_item(**values)
-        school_id = schools.get(row.sis_class_id, "")
-        return v1p2.line_item(school_id=school_id, **values) if school_id else _NO_SCHOOL
-
-    def result_body(row: Any) -> Body:
-        values: ResultValues = {
-            "sourced_id": result_id(row.line_item_id, row.sis_student_id),
-            "line_item_id": row.line_item_id,
-            "sis_student_id": row.sis_student_id,
-            "score": None if math.isnan(row.score) else row.score,
-            "score_status": row.score_status,
-            "score_date": row.score_date,
-            "comment": comments.get(row.mark, ""),
-            "modified": clock(),
-            "services": sis.services,
-        }
-        if sis.version == "1.1":
-            return v1p1.result(**values)
-        return v1p2.result(mark=row.mark if flags else "", **values)
-
     # One thread: the ledger's connection is never used by two at a time, even when a load is cancelled.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger") as ledger_thread:
         books = _Books(connection, district, run_id, ledger_thread)
-        shared: Any = {"clock": clock, "tell": lambda: progress(counts()), "tally": tally}
-        missing = await _Delivery(
-            sis,
-            "lineItem",
-            line_items_due,
-            line_item_body,
-            books.writer(ledger.intend_line_items),
-            books.writer(ledger.answer_line_items),
-            **shared,
-        ).run()
-        results_tried = results_due[~results_due["line_item_id"].isin([key[0] for key in missing])]
-        tally["untried"] = len(results_due) - len(results_tried)
-        await _Delivery(
-            sis,
-            "result",
-            results_tried,
-            result_body,
-            books.writer(ledger.intend_results),
-            books.writer(ledger.answer_results),
-            **shared,
-        ).run()
+        desk = _Desk(sis, books, clock, lambda: progress(counts()), tally)
+        items = await _load_line_items(desk, line_items_due, known_line_items, kept_categories, schools)
+        tried = results_due[~results_due["line_item_id"].isin(items.missing)]
+        tally["untried"] = len(results_due) - len(tried)
+        await _load_results(desk, tried, known_results, items)
     return counts()
 
 
@@ -205,10 +142,214 @@ def _not_yet_held(plan: pd.DataFrame, known: pd.DataFrame, frame: Frame, run_id:
     return plan[~held.to_numpy()]
 
 
-def _comments(profile: SisProfile) -> dict[str, str]:
-    """The comment that stands for each mark, where the SIS takes one of that length."""
-    longest = profile.comment_limit or math.inf  # 0: not known
-    return {mark: comment for mark, comment in _COMMENTS.items() if len(comment) <= longest}
+# --- Line items ---
+
+
+@dataclass(frozen=True)
+class _LineItems:
+    """What became of the line items.
+
+    Attributes:
+        missing: Those that did not arrive, by our ids.
+        sis_ids: The SIS's id by ours, of those that it holds under its own.
+        created: Those that this load created, so that they hold nothing but what it wrote.
+    """
+
+    missing: frozenset[str]
+    sis_ids: Mapping[str, str]
+    created: frozenset[str]
+
+
+async def _load_line_items(
+    desk: _Desk,
+    plan: pd.DataFrame,
+    known: pd.DataFrame,
+    kept_categories: Mapping[str, str],
+    schools: Mapping[str, str],
+) -> _LineItems:
+    """Write line items."""
+    before = known[["line_item_id", "sis_line_item_id", "state"]]
+    rows = plan.merge(before, on="line_item_id", how="left")
+    rows = rows.assign(sis_line_item_id=_text(rows["sis_line_item_id"]), state=_text(rows["state"]))
+    adopted = rows["sis_line_item_id"].eq("") & rows["adopts"].ne("")
+    rows["sis_line_item_id"] = rows["sis_line_item_id"].mask(adopted, rows["adopts"])
+    rows["school_id"] = _text(rows["sis_class_id"].map(schools))
+    kept = _text(rows["line_item_id"].map(kept_categories))
+    sent = rows.assign(category_id=kept.where(kept.ne(""), rows["category_id"]))
+    linked = [*known["line_item_id"], *known["sis_line_item_id"]]
+    # What an earlier run or try sent without learning its id may stand there.
+    unsure = rows["state"].ne("") & (rows["sis_line_item_id"].eq("") | rows["state"].isin(_IN_DOUBT))
+    unsure &= ~adopted & (not desk.sis.repeatable)
+    found, unreadable = await _recognise(desk.sis, sent[unsure], linked)
+    sent = _with_ids(sent, "sis_line_item_id", sent["line_item_id"], found, unsure)
+    unseen = unsure & sent["sis_class_id"].isin(unreadable)
+    plan = rows.assign(sis_line_item_id=sent["sis_line_item_id"])
+    delivery = _Delivery(
+        desk,
+        frame=LINE_ITEM_PLAN,
+        row_type=LineItemRow,
+        rows=sent[~unseen],
+        plan=plan[~unseen],
+        at_once=1,
+        repeatable=desk.sis.repeatable,
+        write=lambda parcel: _each(desk.sis.write_line_item, parcel),
+        our_id=lambda row: row.line_item_id,
+        sis_id=lambda row: row.sis_line_item_id,
+        under=lambda row, sis_id: row._replace(sis_line_item_id=sis_id),
+        intend=desk.books.writer(ledger.intend_line_items),
+        answer=desk.books.writer(ledger.answer_line_items),
+        settle=desk.books.writer(ledger.settle_line_items),
+        count_as="line_items_written",
+    )
+    await delivery.hold_back(plan[unseen])
+    await delivery.run()
+    found = {}
+    if again := delivery.unsettled():
+        lost = sent[sent["line_item_id"].isin([key[0] for key in again])]
+        found, unreadable = await _recognise(desk.sis, lost, [*linked, *delivery.allotted.values()])
+        unread = lost.loc[lost["sis_class_id"].isin(unreadable), "line_item_id"]
+        await delivery.run_again(
+            {(ours,): sis_id for ours, sis_id in found.items()}, unseen={(ours,) for ours in unread}
+        )
+    new = set(sent.loc[sent["sis_line_item_id"].eq(""), "line_item_id"])
+    sis_ids = dict(zip(known["line_item_id"], known["sis_line_item_id"], strict=True))
+    sis_ids |= dict(zip(sent["line_item_id"], sent["sis_line_item_id"], strict=True))
+    sis_ids |= {key[0]: sis_id for key, sis_id in delivery.allotted.items()}
+    return _LineItems(
+        missing=frozenset(key[0] for key in delivery.missing),
+        sis_ids=sis_ids,
+        created=frozenset(new - found.keys()),
+    )
+
+
+async def _recognise(
+    sis: Gradebook, unsure: pd.DataFrame, linked: Collection[str]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Those of some line items that the SIS holds, with its ids, and the classes that could not be read."""
+    if unsure.empty:
+        return {}, frozenset()
+    held, unreadable = await sis.line_items(set(unsure["sis_class_id"]))
+    under = held_under(unsure)
+    there = under.isin(held["line_item_id"])
+    found = dict(zip(unsure.loc[there, "line_item_id"], under[there], strict=True))
+    return found | recognised(unsure[~there], held, linked), unreadable
+
+
+async def _each(
+    write: Callable[[LineItemRow], Awaitable[Answer]], parcel: Sequence[LineItemRow]
+) -> Sequence[Answer]:
+    return [await write(row) for row in parcel]
+
+
+# --- Results ---
+
+
+async def _load_results(
+    desk: _Desk,
+    plan: pd.DataFrame,
+    known: pd.DataFrame,
+    items: _LineItems,
+) -> None:
+    """Write results."""
+    sis, key = desk.sis, list(RESULT_PLAN.key)
+    before = known[[*key, "sis_result_id", "state"]]
+    rows = plan.merge(before, on=key, how="left")
+    rows = rows.assign(
+        sis_result_id=_text(rows["sis_result_id"]),
+        state=_text(rows["state"]),
+        sis_line_item_id=_text(rows["line_item_id"].map(items.sis_ids)),
+    )
+    unsure = _unsure(rows, sis, items)
+    found, unreadable = await _held_results(sis, rows[unsure])
+    rows = _with_ids(rows, "sis_result_id", pd.Series(_keys(rows), index=rows.index), found, unsure)
+    unseen = unsure & rows["line_item_id"].isin(unreadable)
+    held_back, rows = rows[unseen], rows[~unseen]
+    if sis.results_at_once > 1:
+        rows = rows.sort_values("line_item_id", kind="stable")
+    delivery = _Delivery(
+        desk,
+        frame=RESULT_PLAN,
+        row_type=ResultRow,
+        rows=rows,
+        plan=rows,
+        at_once=sis.results_at_once,
+        repeatable=sis.repeatable or sis.results_by_student,
+        write=lambda parcel: _write_results(sis, parcel),
+        our_id=lambda row: result_id(row.line_item_id, row.sis_student_id),
+        sis_id=lambda row: row.sis_result_id,
+        under=lambda row, sis_id: row._replace(sis_result_id=sis_id),
+        intend=desk.books.writer(ledger.intend_results),
+        answer=desk.books.writer(ledger.answer_results),
+        settle=desk.books.writer(ledger.settle_results),
+        count_as="results_written",
+    )
+    await delivery.hold_back(held_back)
+    await delivery.run()
+    if again := delivery.unsettled():
+        lost = rows[pd.Series(_keys(rows), index=rows.index).isin(again)]
+        found, unreadable = await _held_results(sis, lost)
+        await delivery.run_again(found, unseen={key for key in again if key[0] in unreadable})
+
+
+def _unsure(rows: pd.DataFrame, sis: Gradebook, items: _LineItems) -> pd.Series:
+    """Whether the SIS may hold each result under an id that we do not know."""
+    if sis.results_by_student:
+        return pd.Series(data=False, index=rows.index)
+    without_id = rows["sis_result_id"].eq("")
+    if sis.repeatable:
+        # An assignment that was taken over: what it holds is replaced, not put beside.
+        return without_id & rows["sis_line_item_id"].ne("") & ~rows["state"].isin(_HELD)
+    return (without_id | rows["state"].isin(_IN_DOUBT)) & ~rows["line_item_id"].isin(items.created)
+
+
+def _keys(rows: pd.DataFrame) -> list[Key]:
+    return list(zip(rows["line_item_id"], rows["sis_student_id"], strict=True))
+
+
+async def _held_results(sis: Gradebook, rows: pd.DataFrame) -> tuple[dict[Key, str], frozenset[str]]:
+    """The ids under which the SIS holds results of the line items of some rows, by our key.
+
+    And the line items, by our ids, whose results could not be read.
+    """
+    ids = ["line_item_id", "sis_line_item_id"]
+    pairs = rows[[*ids, "sis_class_id"]].drop_duplicates()
+    listings = await each_or_all(
+        sis.results(sis_class, sis_id or ours)
+        for ours, sis_id, sis_class in pairs.itertuples(index=False, name=None)
+    )
+    held = [
+        listing.assign(line_item_id=ours)
+        for ours, listing in zip(pairs["line_item_id"], listings, strict=True)
+        if listing is not None
+    ]
+    found = pd.concat([HELD_RESULTS.empty(), *held], ignore_index=True)
+    unread = [ours for ours, listing in zip(pairs["line_item_id"], listings, strict=True) if listing is None]
+    return dict(zip(_keys(found), found["result_id"], strict=True)), frozenset(unread)
+
+
+async def _write_results(sis: Gradebook, parcel: Sequence[ResultRow]) -> Sequence[Answer]:
+    """Write results of one line item; those without a status are cleared."""
+    if all(row.score_status for row in parcel):
+        return await sis.write_results(parcel)
+    answers = {row: await sis.withdraw_result(row) for row in parcel if not row.score_status}
+    rest = [row for row in parcel if row.score_status]
+    answers |= zip(rest, await sis.write_results(rest) if rest else (), strict=True)
+    return [answers[row] for row in parcel]
+
+
+def _text(values: pd.Series) -> pd.Series:
+    """Texts of which some, or all, were not found."""
+    return values.astype(TEXT).fillna("")
+
+
+def _with_ids(
+    rows: pd.DataFrame, column: str, keys: pd.Series, found: Mapping[Any, str], unsure: pd.Series
+) -> pd.DataFrame:
+    """`rows` with the ids that were found of those that were looked for; what was not found has none."""
+    return rows.assign(**{column: rows[column].mask(unsure, _text(keys.map(found)))})
+
+
+# --- The delivery of either ---
 
 
 @dataclass(frozen=True)
@@ -230,77 +371,163 @@ class _Books:
         return in_thread
 
 
-@dataclass(eq=False)
-class _Delivery:
-    """The rows of one kind on their way into the SIS.
+@dataclass(frozen=True)
+class _Desk:
+    """What every delivery of a load uses.
 
     Attributes:
-        sis: The SIS.
-        kind: What the rows are.
-        plan: The rows.
-        body: A row as the SIS takes it, or the answer to one that it cannot take.
-        intend: Notes, before they are sent, that rows will be.
-        answer: Notes what became of them.
+        sis: The SIS's gradebooks.
+        books: The ledger.
         clock: The time now.
         tell: Called when answers have been noted.
         tally: Counts of `LoadCounts`, added to.
     """
 
-    sis: Client
-    kind: Kind
-    plan: pd.DataFrame
-    body: Callable[[Any], Body]
-    intend: Writer
-    answer: Writer
+    sis: Gradebook
+    books: _Books
     clock: Callable[[], datetime]
     tell: Callable[[], None]
     tally: Counter[str]
-    _rows: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(maxsize=_BATCH))
-    _answers: list[tuple[Key, Answer, datetime]] = field(default_factory=list)
-    _enough: asyncio.Event = field(default_factory=asyncio.Event)
-    _missing: list[Key] = field(default_factory=list)
 
-    async def run(self) -> list[Key]:
-        """Write all rows; the keys of those that did not arrive."""
+
+@dataclass(eq=False)
+class _Delivery(Generic[Row]):
+    """The rows of one kind on their way into the SIS.
+
+    Attributes:
+        desk: What every delivery uses.
+        frame: What the plan is.
+        row_type: What a row is sent as.
+        rows: The rows to send, with the columns of `row_type`.
+        plan: The same rows as the ledger takes them, with the SIS's ids.
+        at_once: Rows of one line item that go out together at most.
+        repeatable: Whether what is new may be sent again after a lost answer.
+        write: Sends some rows of one line item.
+        our_id: The id of a row that is ours.
+        sis_id: The id under which the SIS holds it, as far as it was known when it was sent.
+        under: A row with the id under which the SIS was found to hold it.
+        intend: Notes, before they are sent, that rows will be.
+        answer: Notes what became of them.
+        settle: Notes what was seen to be stored.
+        count_as: The field of `LoadCounts` that counts what is accepted.
+        missing: Keys of the rows that did not arrive.
+        allotted: The SIS's ids, by key, of rows that it holds under its own.
+    """
+
+    desk: _Desk
+    frame: Frame
+    row_type: type[Row]
+    rows: pd.DataFrame
+    plan: pd.DataFrame
+    at_once: int
+    repeatable: bool
+    write: Callable[[Sequence[Row]], Awaitable[Sequence[Answer]]]
+    our_id: Callable[[Row], str]
+    sis_id: Callable[[Row], str]
+    under: Callable[[Row, str], Row]
+    intend: Writer
+    answer: Writer
+    settle: Writer
+    count_as: str
+    missing: set[Key] = field(default_factory=set)
+    allotted: dict[Key, str] = field(default_factory=dict)
+    _parcels: asyncio.Queue[Sequence[Row]] = field(default_factory=lambda: asyncio.Queue(maxsize=_BATCH))
+    _answers: list[tuple[Key, Answer, str, datetime]] = field(default_factory=list)
+    _enough: asyncio.Event = field(default_factory=asyncio.Event)
+    _unsettled: dict[Key, tuple[Row, Answer]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Write all rows."""
+        await self._deliver(self._feed())
+
+    async def hold_back(self, plan: pd.DataFrame) -> None:
+        """Note as lost, without sending it, what the SIS may hold while it does not let us look."""
+        if len(plan):
+            await self.intend(plan)
+            self.missing |= set(plan[list(self.frame.key)].itertuples(index=False, name=None))
+            self.desk.tally["lost"] += len(plan)
+
+    def unsettled(self) -> set[Key]:
+        """Keys of new rows of which nobody knows whether they arrived, where sending again is no answer."""
+        return set() if self.repeatable else set(self._unsettled)
+
+    async def run_again(self, found: Mapping[Key, str], *, unseen: Collection[Key]) -> None:
+        """Send once more what is unsettled, after the SIS was asked for it.
+
+        What was found goes out under the SIS's id. What was not is sent anew, but for what could not be
+        looked for, and for what the SIS may be storing still, since no answer came in time: the next run
+        looks for these.
+        """
+        again = list[Row]()
+        for key, (row, answer) in self._unsettled.items():
+            if (sis_id := found.get(key)) is not None:
+                self.allotted[key] = sis_id
+                again.append(self.under(row, sis_id))
+            elif not answer.timed_out and key not in unseen:
+                again.append(row)
+        self._unsettled = {}
+        for row in again:
+            self.missing.discard(self._key(row))
+        self.desk.tally["lost"] -= len(again)
+        await self._deliver(self._put_parcels([[row] for row in again]))
+
+    def _key(self, row: Row) -> Key:
+        return cast("Key", row[: len(self.frame.key)])
+
+    async def _deliver(self, feed: Any) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(self._send()) for _ in range(self.sis.limits.connections)]
+                workers = [group.create_task(self._send()) for _ in range(self.desk.sis.limits.connections)]
                 workers.append(group.create_task(self._keep_books()))
-                await group.create_task(self._feed())
+                await group.create_task(feed)
                 for worker in workers:
                     worker.cancel()
         except ExceptionGroup as failures:  # one tells; the others were cancelled for it
             raise failures.exceptions[0] from None
         finally:
             await self._write_down()
-        return self._missing
 
     async def _feed(self) -> None:
         # While the SIS is busy with one batch, the intent of the next is committed.
-        for start in range(0, len(self.plan), _BATCH):
-            batch = self.plan.iloc[start : start + _BATCH]
-            await self.intend(batch)
-            for row in batch.astype(object).itertuples(index=False):  # four times as fast as from Arrow
-                await self._rows.put(row)
-        await self._rows.join()
+        for start, end, cuts in _batches(self.rows, self.at_once):
+            await self.intend(self.plan.iloc[start:end])
+            columns = self.rows.iloc[start:end][list(self.row_type._fields)].astype(object)
+            # Four times as fast as from Arrow.
+            rows = [self.row_type._make(row) for row in columns.itertuples(index=False, name=None)]
+            for first, last in pairwise(cuts):
+                await self._parcels.put(rows[first - start : last - start])
+        await self._parcels.join()
+
+    async def _put_parcels(self, parcels: Sequence[Sequence[Row]]) -> None:
+        for parcel in parcels:
+            await self._parcels.put(parcel)
+        await self._parcels.join()
 
     async def _send(self) -> None:
-        key_of = _KEY_OF[self.kind]
         while True:
-            row = await self._rows.get()
-            content = self.body(row)
-            reply = (
-                content
-                if isinstance(content, Answer)
-                else await self.sis.put(self.kind, content["sourcedId"], content)
-            )
-            self._answers.append((key_of(row), reply, self.clock()))
-            self.tally[_counted_as(self.kind, reply)] += 1
-            if reply.decision is not Decision.VERIFY:
-                self._missing.append(key_of(row))
+            parcel = await self._parcels.get()
+            answers = await self.write(parcel)
+            now = self.desk.clock()
+            for row, reply in zip(parcel, answers, strict=True):
+                self._note(row, reply, now)
             if len(self._answers) >= _BATCH:
                 self._enough.set()
-            self._rows.task_done()
+            self._parcels.task_done()
+
+    def _note(self, row: Row, reply: Answer, now: datetime) -> None:
+        """Keep what became of a row, for the ledger and for what comes after."""
+        key = self._key(row)
+        sis_id = reply.allotted.get(self.our_id(row), "") if reply.allotted else ""
+        if sis_id:
+            self.allotted[key] = sis_id
+        self._answers.append((key, reply, sis_id or self.sis_id(row), now))
+        if reply.decision in _ACCEPTED:
+            self.desk.tally[self.count_as] += 1
+            return
+        self.missing.add(key)
+        self.desk.tally["refused" if reply.decision is Decision.REFUSE_ROW else "lost"] += 1
+        if reply.decision is Decision.RETRY_LATER and not self.sis_id(row):
+            self._unsettled[key] = (row, reply)
 
     async def _keep_books(self) -> None:
         while True:
@@ -314,27 +541,58 @@ class _Delivery:
     async def _write_down(self) -> None:
         if self._answers:
             answers = self._answers.copy()
-            await self.answer(_answer_frame(answers, _FRAME_OF[self.kind].key))
+            frame = _answer_frame(answers, self.frame.key)
+            await self.answer(frame)
+            if self.desk.sis.reads_back_at_once:
+                stored = [reply.decision is Decision.DONE for _, reply, _, _ in answers]
+                if any(stored):
+                    await self.settle(frame.loc[stored, list(self.frame.key)].assign(state="confirmed"))
             # Only now: what is noted twice does no harm, what is dropped does.
             del self._answers[: len(answers)]
-        self.tell()
+        self.desk.tell()
 
 
-def _counted_as(kind: Kind, reply: Answer) -> str:
-    if reply.decision is Decision.VERIFY:
-        return "line_items_written" if kind == "lineItem" else "results_written"
-    return "refused" if reply.decision is Decision.REFUSE_ROW else "lost"
+def _batches(rows: pd.DataFrame, at_once: int) -> Iterator[tuple[int, int, list[int]]]:
+    """Positions of the batches, and within each the cuts between what goes out together.
+
+    A line item's rows stay together, so that no more requests are sent than needed.
+    """
+    total = len(rows)
+    if at_once == 1:
+        for start in range(0, total, _BATCH):
+            end = min(start + _BATCH, total)
+            yield start, end, list(range(start, end + 1))
+        return
+    ids = rows["line_item_id"].to_numpy(dtype=object)
+    alone = rows["sis_result_id"].ne("").to_numpy(dtype=bool)  # replaced one by one, so in parallel
+    parted = (ids[1:] != ids[:-1]) | alone[1:] | alone[:-1]
+    begins = np.flatnonzero(np.r_[True, parted]) if total else np.array([], dtype=int)
+    cuts = [cut for first, last in pairwise([*begins.tolist(), total]) for cut in range(first, last, at_once)]
+    start, inside = 0, list[int]()
+    for cut in [*cuts, total]:
+        inside.append(cut)
+        if cut - start >= _BATCH or (cut == total and cut > start):
+            yield start, cut, inside
+            start, inside = cut, [cut]
 
 
 def _answer_frame(
-    answers: Sequence[tuple[Key, Answer, datetime]], key_columns: Sequence[str]
+    answers: Sequence[tuple[Key, Answer, str, datetime]], key_columns: Sequence[str]
 ) -> pd.DataFrame:
-    """The answers as the ledger takes them: key, state, status (null: none came), words, answered_at."""
-    keys = pd.DataFrame([key for key, _, _ in answers], columns=list(key_columns), dtype=TEXT)
-    replies = [reply for _, reply, _ in answers]
+    """The answers as the ledger takes them: key, state, status (null: none came), words, time, sis_id."""
+    keys = pd.DataFrame([key for key, _, _, _ in answers], columns=list(key_columns), dtype=TEXT)
+    replies = [reply for _, reply, _, _ in answers]
     return keys.assign(
         state=pd.Series([_STATES.get(reply.decision, "intended") for reply in replies], dtype=TEXT),
         status=pd.Series([reply.status or None for reply in replies], dtype="Int64"),
         words=pd.Series([reply.words for reply in replies], dtype=TEXT),
-        answered_at=pd.Series([moment for _, _, moment in answers], dtype=INSTANT),
+        answered_at=pd.Series([moment for _, _, _, moment in answers], dtype=INSTANT),
+        sis_id=pd.Series([sis_id for _, _, sis_id, _ in answers], dtype=TEXT),
     )
+
+
+_STATES: Final = {
+    Decision.VERIFY: "accepted",
+    Decision.DONE: "accepted",
+    Decision.REFUSE_ROW: "refused",
+}

@@ -30,6 +30,7 @@ _RESULT_CHANGES: Final = ("score", "score_status", "mark")
 # Only what was read back is known to be held: 2xx is not proof. Anything else is sent again, which a PUT
 # makes harmless.
 _HELD: Final = "confirmed"
+_GONE: Final = "gone"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Plan:
     Attributes:
         line_items: `records.LINE_ITEM_PLAN`.
         results: `records.RESULT_PLAN`; of every result here, the line item is here or confirmed in the SIS.
+            What was removed in the source goes out, where it is to be cleared, without a score and a status.
     """
 
     line_items: pd.DataFrame
@@ -54,11 +56,14 @@ def transform(
     source_system: str,
     run_id: int,
     everything: bool,
+    recreate: bool,
+    removed: pd.DataFrame,
 ) -> Plan:
     """Plan the writes of a run.
 
     A row is planned when the ledger does not say that the SIS holds the same values, or when this very run
-    wrote it: so a cleared task finds the same plan again.
+    wrote it: so a cleared task finds the same plan again. A line item that somebody removed in the SIS is not
+    planned, nor any of its results, unless it may be written anew; in mode full it is looked for.
 
     Args:
         line_items: `records.PASSING_LINE_ITEMS`.
@@ -68,23 +73,37 @@ def transform(
         source_system: The source's name, part of the derived ids.
         run_id: The ledger's id of this run.
         everything: Send what the SIS already holds as well (mode full).
+        recreate: Whether what somebody removed in the SIS is written anew.
+        removed: The ledger's results that are to be cleared in the SIS.
     """
     ids = [
         line_item_id(source_system, assessment, sis_class)
         for assessment, sis_class in zip(line_items["assessment_id"], line_items["sis_class_id"], strict=True)
     ]
     items = line_items.assign(line_item_id=pd.Series(ids, index=line_items.index, dtype="str"))
+    if not (recreate or everything):
+        gone = known_line_items.loc[known_line_items["state"].eq(_GONE), "line_item_id"]
+        items = items[~items["line_item_id"].isin(gone)]
     scores = results.merge(
         items[["assessment_id", "class_id", "line_item_id"]], on=["assessment_id", "class_id"]
     )
-    return Plan(
-        line_items=_differences(
-            LINE_ITEM_PLAN, items, known_line_items, _LINE_ITEM_VALUES, run_id=run_id, everything=everything
-        ),
-        results=_differences(
-            RESULT_PLAN, scores, known_results, _RESULT_CHANGES, run_id=run_id, everything=everything
-        ),
+    planned = _differences(
+        LINE_ITEM_PLAN, items, known_line_items, _LINE_ITEM_VALUES, run_id=run_id, everything=everything
     )
+    adopts = planned["action"].eq("create") & planned["adopts"].ne("")
+    written = _differences(
+        RESULT_PLAN, scores, known_results, _RESULT_CHANGES, run_id=run_id, everything=everything
+    )
+    return Plan(
+        line_items=planned.assign(action=planned["action"].mask(adopts, "adopt")),
+        results=pd.concat([written, _cleared(removed)], ignore_index=True),
+    )
+
+
+def _cleared(removed: pd.DataFrame) -> pd.DataFrame:
+    """Results of which the SIS shall hold nothing."""
+    nothing = removed.assign(score=float("nan"), score_status="", score_date="", mark="", action="clear")
+    return RESULT_PLAN.conform(nothing)
 
 
 def _differences(
@@ -106,8 +125,9 @@ def _differences(
     for name in values:
         equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
     held = both["state"].eq(_HELD)
+    gone = both["state"].eq(_GONE)
     action = pd.Series("change", index=both.index, dtype="str")
-    action = action.mask(both["state"].isna(), "create").mask(both["state"].notna() & equal, "resend")
+    action = action.mask(both["state"].notna() & equal, "resend").mask(both["state"].isna() | gone, "create")
     planned = (~(held & equal)) | both["run_id"].eq(run_id) | everything
     return frame.conform(both.assign(action=action)[planned])
 
@@ -153,7 +173,7 @@ def _described(
     before = known[[*key, *values]].rename(columns={name: f"{name}_held" for name in values})
     both = planned.merge(before, on=key, how="left")
     text = pd.Series("", index=both.index, dtype="str")
-    created = both["action"].eq("create")
+    created = both["action"].isin(["create", "adopt"])
     for name, called in values.items():
         new, old = _shown(both[name]), _shown(both[f"{name}_held"])
         change = (f"{called} " + old + " → " + new).mask(created, f"{called} " + new)
@@ -167,4 +187,4 @@ def _shown(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values):
         text = values.astype("str").str.replace(r"\.0$", "", regex=True)
         return text.where(values.notna(), "none")
-    return values.astype("str").where(values.notna(), "none")
+    return values.astype("str").where(values.notna() & values.ne(""), "none")

@@ -120,6 +120,7 @@ def validate(
         today=local_dates(pd.Series([now], dtype="datetime64[us, UTC]"), district.timezone)[0],
         zone=district.timezone,
         past_due_zero=bool(parameters.get("past_due_zero", False)),
+        holds_excused=profile.holds_excused,
         sent_before=_is_among(judged, known_results[known_results["state"].isin(_IN_SIS)]) | everything,
     )
     own = judge(columns, suites.scores, parameters)

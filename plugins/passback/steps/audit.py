@@ -10,22 +10,20 @@ import pandas as pd
 from passback import ledger
 from passback.errors import CountsError
 from passback.frame_store import read_frame
-from passback.oneroster import held_results
-from passback.oneroster.facts import each_or_all, read_line_items
+from passback.oneroster.facts import each_or_all
 from passback.oneroster.held import HELD_RESULTS
 from passback.records import SCORE_VERDICTS
 from passback.report.summary import write_report
 from passback.stages.audit import (
     LINE_ITEM_KEY,
     LINE_ITEM_VALUES,
-    MARK,
     RESULT_KEY,
-    RESULT_VALUES,
     compare,
     count_outcomes,
     count_reasons,
     outcomes,
 )
+from passback.stages.links import gone, held_under, under_our_ids
 from passback.steps.decision import is_cancelled, keep_lost
 from passback.steps.prune import prune
 from passback.steps.report import run_report
@@ -33,7 +31,7 @@ from passback.steps.report import run_report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from passback.oneroster import Client
+    from passback.gradebook import Gradebook
     from passback.stages.transform import Plan
     from passback.steps.work import Work
 
@@ -107,22 +105,40 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
 async def _read_back(work: Work, plan: Plan) -> int:
     """Ask the SIS what it holds of what it accepted, by class and by line item; keep the answers."""
     district = work.night.district.district
-    async with work.sis() as sis:
-        line_items = _written(work.known_line_items(), plan.line_items, LINE_ITEM_KEY, work.run_id)
+    async with work.gradebook() as sis:
+        line_items = _written(work.known_line_items(), plan.line_items, LINE_ITEM_KEY, work.run_id, sis)
         if len(line_items):
-            held, unreadable = await read_line_items(sis, line_items["sis_class_id"])
+            held, unreadable = await sis.line_items(set(line_items["sis_class_id"]))
             readable = line_items[~line_items["sis_class_id"].isin(unreadable)]
+            held = under_our_ids(held, readable)
             states = _settled(readable, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
             ledger.settle_line_items(work.writable, district, work.run_id, states)
-        results = _written(work.known_results(), plan.results, RESULT_KEY, work.run_id)
+        results = _written(work.known_results(), plan.results, RESULT_KEY, work.run_id, sis)
         if len(results):
             work.say(f"reading back {len(results):,} results")
-            held, results = await _held_results(sis, results)
-            marks = work.night.district.sis.late_and_missing or work.profile.late_and_missing
-            values = RESULT_VALUES if marks == "none" else (*RESULT_VALUES, MARK)
-            states = _settled(results, held, RESULT_KEY, values)
+            held, results = await _held_results(sis, results, work.known_line_items())
+            states = _settled(results, held, RESULT_KEY, sis.result_values)
             ledger.settle_results(work.writable, district, work.run_id, states)
+            await _lose_what_is_gone(work, sis, plan, states)
         return sis.requests
+
+
+async def _lose_what_is_gone(work: Work, sis: Gradebook, plan: Plan, states: pd.DataFrame) -> None:
+    """Notice line items that the SIS holds no more, by results of theirs that it took and does not hold."""
+    known = work.known_line_items()
+    missed = states.loc[states["state"].eq("not_stored"), "line_item_id"]
+    suspect = known[
+        known["line_item_id"].isin(missed) & ~known["line_item_id"].isin(plan.line_items["line_item_id"])
+    ]
+    if suspect.empty:
+        return
+    held, unreadable = await sis.line_items(set(suspect["sis_class_id"]))
+    lost = gone(suspect, held, unreadable)
+    if len(lost):
+        ledger.lose_line_items(
+            work.writable, work.night.district.district, work.run_id, lost[["line_item_id"]]
+        )
+        work.say(f"{len(lost):,} line items are no longer in {work.profile.title}")
 
 
 def _settled(
@@ -136,24 +152,33 @@ def _settled(
     return states.loc[arrived, [*key, "state"]]
 
 
-def _written(known: pd.DataFrame, planned: pd.DataFrame, key: list[str], run_id: int) -> pd.DataFrame:
+def _written(
+    known: pd.DataFrame, planned: pd.DataFrame, key: list[str], run_id: int, sis: Gradebook
+) -> pd.DataFrame:
     """The planned rows that this run wrote, refused ones left out, with the values it wrote."""
-    mine = known[known["run_id"].eq(run_id) & known["state"].isin(_WRITTEN)]
+    # What was seen in the very answer to the write need not be asked for.
+    open_states = [state for state in _WRITTEN if state != "confirmed" or not sis.reads_back_at_once]
+    mine = known[known["run_id"].eq(run_id) & known["state"].isin(open_states)]
     return mine.merge(planned[key], on=key)
 
 
-async def _held_results(sis: Client, results: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What the SIS holds, and those of the results that could be read back at all."""
-    pairs = results[["sis_class_id", "line_item_id"]].drop_duplicates()
-    listings = await each_or_all(
-        _results_of(sis, sis_class, line_item)
-        for sis_class, line_item in zip(pairs["sis_class_id"], pairs["line_item_id"], strict=True)
+async def _held_results(
+    sis: Gradebook, results: pd.DataFrame, line_items: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the SIS holds, under our line item ids, and the results that could be read back at all."""
+    pairs = results[["sis_class_id", "line_item_id"]].drop_duplicates(ignore_index=True)
+    pairs = pairs.merge(
+        line_items[["line_item_id"]].assign(held_id=held_under(line_items)), on="line_item_id", how="left"
     )
-    read = pairs[[listing is not None for listing in listings]]
+    listings = await each_or_all(
+        _results_of(sis, line_item, sis_class, held_id)
+        for sis_class, line_item, held_id in pairs.itertuples(index=False, name=None)
+    )
+    read = pairs.loc[[listing is not None for listing in listings], ["sis_class_id", "line_item_id"]]
     held = [HELD_RESULTS.empty(), *(listing for listing in listings if listing is not None)]
-    return pd.concat(held, ignore_index=True), results.merge(read, on=list(pairs.columns))
+    return pd.concat(held, ignore_index=True), results.merge(read, on=list(read.columns))
 
 
-async def _results_of(sis: Client, sis_class_id: str, line_item_id: str) -> pd.DataFrame:
+async def _results_of(sis: Gradebook, line_item_id: str, sis_class_id: str, held_id: str) -> pd.DataFrame:
     # Made a frame at once: the records of one line item at a time, not of all, stand in memory as JSON.
-    return held_results(await sis.results_of_line_item(sis_class_id, line_item_id))
+    return (await sis.results(sis_class_id, held_id)).assign(line_item_id=line_item_id)

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from passback import ledger
 from passback.frame_store import write_json
+from passback.records import SIS_CATEGORIES, SIS_CLASSES, UNREADABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from passback.steps.work import Work
@@ -16,22 +19,34 @@ NOTED: Final = "categories"  # the file in the run's folder that its report read
 _TOLD_BY_NAME: Final = 5
 
 
-def keep_categories(work: Work, categories: pd.DataFrame) -> None:
+def keep_categories(work: Work, facts: Mapping[str, pd.DataFrame]) -> None:
     """Keep what the SIS holds now, and tell what changed, in the log and in the report; not in a preview.
 
     Args:
         work: The step that has asked the SIS.
-        categories: All that it lists, as `records.SIS_CATEGORIES`.
+        facts: What it says of itself by name, as `records.SIS_FRAMES`.
     """
     if work.night.preview:
         return
     found = ledger.keep_categories(
-        work.writable, work.night.district.district, categories, at=work.clock(), since=work.now()
+        work.writable,
+        work.night.district.district,
+        facts[SIS_CATEGORIES.name],
+        at=work.clock(),
+        since=work.now(),
+        asked=_asked(work, facts[SIS_CLASSES.name]) if work.profile.lists_classes_asked else None,
     )
     changes = by_change(found)
     write_json(work.folder, NOTED, changes)
     for line in _told(found, changes, sis=work.profile.title):
         work.say(line)
+
+
+def _asked(work: Work, classes: pd.DataFrame) -> set[str]:
+    """The classes whose categories the SIS has told; the district's too only if all of its classes have."""
+    readable = classes["gradebook"].ne(UNREADABLE)
+    everything = readable.all() and not work.night.classes and not work.night.assessments
+    return {*classes.loc[readable, "sis_class_id"], *([""] if everything else [])}
 
 
 def by_change(found: ledger.CategoryChanges) -> dict[str, Any]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from passback import ledger
-from passback.frame_store import read_frame
-from passback.oneroster.facts import read_line_items
-from passback.records import SIS_CLASSES
-from passback.stages.load import load
+from passback.frame_store import read_frame, read_json
+from passback.gradebook import GradebookLineItems
+from passback.oneroster import Decision
+from passback.oneroster.held import HELD_LINE_ITEMS
+from passback.records import NEW_CATEGORIES, SIS_CLASSES
+from passback.stages.links import gone, held_under, kept_categories, twins
+from passback.stages.load import LoadCounts, load
+from passback.stages.transform import Plan
 from passback.steps.decision import is_cancelled
+from passback.steps.transform import make_plan
 from passback.steps.work import refuse_if_superseded
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from passback.oneroster import Client
-    from passback.stages.load import LoadCounts
-    from passback.stages.transform import Plan
+    from passback.gradebook import Gradebook
     from passback.steps.work import Work
 
 
@@ -55,46 +59,150 @@ def step(work: Work) -> dict[str, int | str]:
 
 
 async def _load(work: Work, plan: Plan) -> LoadCounts:
-    district = work.night.district
-    known_line_items = work.known_line_items()
+    async with work.gradebook() as sis:
+        await _create_categories(work, sis, plan.line_items)
+        known = work.known_line_items()
+        there = await _held(sis, plan.line_items, known)
+        lost = gone(_before_this_run(work, known.merge(plan.line_items[["line_item_id"]]), there), *there)
+        if len(lost):
+            plan = await _without(work, sis, plan, lost, there.line_items)
+        kept = kept_categories(plan.line_items, known, there.line_items)
+        counts = await _write(work, sis, plan, kept)
+        lost, there = await _found_gone(work, sis, plan)
+        if lost.empty:
+            return replace(counts, requests=sis.requests)
+        refused = _refused(work)["line_item_id"].isin(lost["line_item_id"]).sum()
+        plan = await _without(work, sis, plan, lost, there.line_items)
+        if not work.night.district.sis.recreate:
+            return replace(counts, requests=sis.requests)
+        # What else was lost on the way stays so: the SIS may be storing it still.
+        anew = Plan(_of(plan.line_items, lost), _of(plan.results, lost))
+        again = await _write(work, sis, anew, kept)
+        counts = replace(counts, refused=counts.refused - int(refused))
+        return _sum(counts, again, requests=sis.requests)
+
+
+async def _write(work: Work, sis: Gradebook, plan: Plan, kept: dict[str, str]) -> LoadCounts:
     classes = read_frame(work.folder / "sis", SIS_CLASSES)
-    async with work.sis() as sis:
-        return await load(
-            work.writable,
-            sis,
-            district=district.district,
-            run_id=work.run_id,
-            line_items=plan.line_items,
-            results=plan.results,
-            known_line_items=known_line_items,
-            known_results=work.known_results(),
-            kept_categories=await _kept_categories(sis, plan.line_items, known_line_items),
-            schools=dict(zip(classes["sis_class_id"], classes["school_id"], strict=True)),
-            late_and_missing=district.sis.late_and_missing or work.profile.late_and_missing,
-            clock=work.clock,
-            progress=lambda counts: work.say(
-                f"{counts.line_items_written:,} of {len(plan.line_items):,} line items,"
-                f" {counts.results_written:,} of {len(plan.results):,} results written"
-            ),
-        )
-
-
-async def _kept_categories(sis: Client, planned: pd.DataFrame, known: pd.DataFrame) -> dict[str, str]:
-    """The categories that teachers changed in the SIS: they stay as they are set (RULES section 4).
-
-    Returns:
-        By line item id, for those planned line items whose category in the SIS is none that we sent.
-    """
-    rewritten = planned[planned["action"].ne("create")]
-    ours = known[["line_item_id", "category_id", "accepted_category_id"]]
-    held, _ = await read_line_items(sis, rewritten["sis_class_id"])
-    both = (
-        rewritten[["line_item_id"]]
-        .merge(ours, on="line_item_id")
-        .merge(held[["line_item_id", "category_id"]], on="line_item_id", suffixes=("", "_held"))
+    return await load(
+        work.writable,
+        sis,
+        district=work.night.district.district,
+        run_id=work.run_id,
+        line_items=plan.line_items,
+        results=plan.results,
+        known_line_items=work.known_line_items(),
+        known_results=work.known_results(),
+        kept_categories=kept,
+        schools=dict(zip(classes["sis_class_id"], classes["school_id"], strict=True)),
+        clock=work.clock,
+        progress=lambda counts: work.say(
+            f"{counts.line_items_written:,} of {len(plan.line_items):,} line items,"
+            f" {counts.results_written:,} of {len(plan.results):,} results written"
+        ),
     )
-    # Of a write whose answer was lost, the SIS may hold the category before it or after it: both are ours.
-    teachers = both["category_id_held"].ne(both["category_id"])
-    teachers &= both["category_id_held"].ne(both["accepted_category_id"]) & both["category_id_held"].ne("")
-    kept = both[teachers]
-    return dict(zip(kept["line_item_id"], kept["category_id_held"], strict=True))
+
+
+async def _create_categories(work: Work, sis: Gradebook, line_items: pd.DataFrame) -> None:
+    """Create the categories that the line items need, where the district has us create them."""
+    missing = read_frame(work.folder / "sis", NEW_CATEGORIES)
+    created: list[str] = (read_json(work.folder, "categories") or {}).get("created", [])
+    needed = missing["category_id"].isin(line_items["category_id"])
+    wanted = missing[needed & ~missing["category_id"].isin(created)]
+    for category_id, title in zip(wanted["category_id"], wanted["title"], strict=True):
+        answer = await sis.write_category(category_id, title)
+        if answer.decision in (Decision.VERIFY, Decision.DONE):
+            ledger.note_category(
+                work.writable,
+                work.night.district.district,
+                work.run_id,
+                category_id=category_id,
+                title=title,
+                at=work.clock(),
+            )
+            created.append(category_id)
+            work.note("categories", created=created)  # a cleared task does not create it again
+            work.say(f"category {title!r} created in {work.profile.title}")
+        else:  # its line items are refused with the SIS's own words
+            work.say(f"{work.profile.title} did not take the category {title!r}: {answer.status}")
+
+
+async def _held(sis: Gradebook, planned: pd.DataFrame, known: pd.DataFrame) -> GradebookLineItems:
+    """What stands in the gradebooks where line items are written that stand there already."""
+    before = planned[planned["line_item_id"].isin(known["line_item_id"]) | planned["adopts"].ne("")]
+    if before.empty:
+        return _nothing_looked_at()
+    return await sis.line_items(set(before["sis_class_id"]))
+
+
+def _nothing_looked_at() -> GradebookLineItems:
+    return GradebookLineItems(HELD_LINE_ITEMS.empty(), frozenset())
+
+
+def _before_this_run(work: Work, known: pd.DataFrame, there: GradebookLineItems) -> pd.DataFrame:
+    """`known` without what this very run wrote and the SIS took without storing it: that is sent again."""
+    mine = known["run_id"].eq(work.run_id) & known["state"].eq("accepted")
+    mine &= ~known["sis_class_id"].isin(there.unreadable)
+    unstored = known[mine & ~held_under(known).isin(there.line_items["line_item_id"])]
+    if len(unstored):
+        states = unstored[["line_item_id"]].assign(state="not_stored")
+        ledger.settle_line_items(work.writable, work.night.district.district, work.run_id, states)
+    return known[~known["line_item_id"].isin(unstored["line_item_id"])]
+
+
+async def _found_gone(work: Work, sis: Gradebook, plan: Plan) -> tuple[pd.DataFrame, GradebookLineItems]:
+    """Line items that are gone, found by results that the SIS refused; and what stands in their classes."""
+    known = work.known_line_items()
+    suspect = known[
+        known["line_item_id"].isin(_refused(work)["line_item_id"])
+        & ~known["line_item_id"].isin(plan.line_items["line_item_id"])
+    ]
+    if suspect.empty:
+        return suspect, _nothing_looked_at()
+    there = await sis.line_items(set(suspect["sis_class_id"]))
+    return gone(suspect, *there), there
+
+
+def _refused(work: Work) -> pd.DataFrame:
+    results = work.known_results()
+    return results[results["run_id"].eq(work.run_id) & results["state"].eq("refused")]
+
+
+async def _without(work: Work, sis: Gradebook, plan: Plan, lost: pd.DataFrame, held: pd.DataFrame) -> Plan:
+    """Note that line items are gone; go on without them, or anew with all that they held.
+
+    Nothing is written anew beside an assignment of the same title and due date that somebody put there since:
+    the next run finds it before it writes.
+    """
+    district = work.night.district
+    new = lost[lost["state"].ne("gone")]
+    known = work.known_line_items()
+    ledger.lose_line_items(work.writable, district.district, work.run_id, new[["line_item_id"]])
+    work.say(f"{len(lost):,} line items are no longer in {work.profile.title}")
+    if not district.sis.recreate:
+        return Plan(_not_of(plan.line_items, lost), _not_of(plan.results, lost))
+    plan = make_plan(work)
+    beside = twins(_of(plan.line_items, lost), known, held)
+    plan = Plan(_not_of(plan.line_items, beside), _not_of(plan.results, beside))
+    await _create_categories(work, sis, plan.line_items)
+    return plan
+
+
+def _of(rows: pd.DataFrame, line_items: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["line_item_id"].isin(line_items["line_item_id"])]
+
+
+def _not_of(rows: pd.DataFrame, line_items: pd.DataFrame) -> pd.DataFrame:
+    return rows[~rows["line_item_id"].isin(line_items["line_item_id"])]
+
+
+def _sum(first: LoadCounts, second: LoadCounts, *, requests: int) -> LoadCounts:
+    return LoadCounts(
+        line_items_written=first.line_items_written + second.line_items_written,
+        results_written=first.results_written + second.results_written,
+        skipped=first.skipped,
+        untried=first.untried + second.untried,
+        refused=first.refused + second.refused,
+        lost=first.lost + second.lost,
+        requests=requests,
+    )

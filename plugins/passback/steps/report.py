@@ -11,7 +11,8 @@ from passback.oneroster import line_item_id
 from passback.reasons import Outcome
 from passback.records import CHANGES, MARKS
 from passback.report.summary import NOT_PASSED_COLUMNS, Report
-from passback.stages.audit import IN_SIS, count_by_class, left_behind
+from passback.stages.audit import IN_SIS, count_by_class
+from passback.stages.left_behind import left_behind
 from passback.steps.decision import kept_answer, noted_limit
 from passback.steps.validate import source_frames
 
@@ -28,6 +29,8 @@ _SENTENCES: Final = {
     " never deleted there by Passback: delete it by hand if it should go.",
     "removed_in_source": "Scores were removed in the learning platform; the SIS still holds them. Clear them"
     " by hand if they should go.",
+    "gone_in_sis": "Somebody removed the assignment in the SIS, or its gradebook was replaced. It is written"
+    " anew only where the district says so (sis.recreate).",
     "not_read": "It could not be read, and stands as it was read last; the next run reads everything again.",
 }
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from passback.frame_store import read_frame, write_frame, write_json
 from passback.records import ASSESSMENTS, CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS, SCORE_VERDICTS
 from passback.stages.extract import Scope
+from passback.stages.left_behind import removed_results
 from passback.stages.limit import KNOWN_EFFECTS, count, count_by_class, effects, is_over
 from passback.stages.transform import describe, transform
 from passback.steps.decision import forget_answer, lost_before
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from passback.stages.transform import Plan
     from passback.steps.work import Work
 
@@ -24,43 +23,58 @@ def step(work: Work) -> dict[str, int | str]:
     Raises:
         PassbackError: an earlier step's files are missing, or the ledger cannot be read.
     """
-    judged = work.folder / "validate"
     if not work.night.preview:
         forget_answer(work)  # it was given to another plan
+    plan = make_plan(work)
+    _count_effects(work, plan)
+    work.say(f"{len(plan.line_items):,} line items and {len(plan.results):,} results to write")
+    folder = work.folder / "transform"
+    return {"line_items": len(plan.line_items), "results": len(plan.results), "folder": str(folder)}
+
+
+def make_plan(work: Work) -> Plan:
+    """Plan by what the ledger says now, and keep the plan in the run's folder.
+
+    Raises:
+        PassbackError: an earlier step's files are missing, or the ledger cannot be read.
+    """
+    judged, night = work.folder / "validate", work.night
+    line_items = read_frame(judged, PASSING_LINE_ITEMS)
     known_line_items, known_results = work.known_line_items(), work.known_results()
+    removed = removed_results(
+        known_results, read_frame(judged, SCORE_VERDICTS), zero_status=work.profile.zero_status
+    )
     plan = transform(
-        read_frame(judged, PASSING_LINE_ITEMS),
+        line_items,
         read_frame(judged, PASSING_RESULTS),
         known_line_items,
         known_results,
-        source_system=work.night.district.source.system,
+        source_system=night.district.source.system,
         run_id=work.run_id,
-        everything=work.night.mode == "full",
+        everything=night.mode == "full",
+        recreate=night.district.sis.recreate,
+        removed=removed if night.district.sis.removed_scores == "clear" else removed.head(0),
     )
     changes = describe(
         plan,
         known_line_items,
         known_results,
-        titles=read_frame(judged, PASSING_LINE_ITEMS),
+        titles=line_items,
         classes=read_frame(work.folder / "extract", CLASSES),
     )
     folder = work.folder / "transform"
-    _count_effects(work, plan, known_line_items, known_results)
     write_frame(folder, "line_item_plan", plan.line_items)
     write_frame(folder, "result_plan", plan.results)
     write_frame(folder, "changes", changes)
-    work.say(f"{len(plan.line_items):,} line items and {len(plan.results):,} results to write")
-    return {"line_items": len(plan.line_items), "results": len(plan.results), "folder": str(folder)}
+    return plan
 
 
-def _count_effects(
-    work: Work, plan: Plan, known_line_items: pd.DataFrame, known_results: pd.DataFrame
-) -> None:
+def _count_effects(work: Work, plan: Plan) -> None:
     """Keep what the plan would change, and what the SIS would lose sight of: approve-changes goes by it."""
     night = work.night
     known = effects(
-        known_line_items,
-        known_results,
+        work.known_line_items(),
+        work.known_results(),
         read_frame(work.folder / "validate", SCORE_VERDICTS),
         plan.results,
         read_frame(work.folder / "extract", ASSESSMENTS),

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from passback.categories.creating import missing_categories, with_categories
 from passback.frame_store import read_frame, write_frame
-from passback.oneroster.facts import read_facts, read_line_items
 from passback.records import (
+    CLASSES,
+    NEW_CATEGORIES,
     SIS_CATEGORIES,
     SIS_CLASSES,
     SIS_FRAMES,
@@ -41,7 +43,10 @@ def step(work: Work) -> dict[str, int | str]:
     facts, requests, version = asyncio.run(_facts(work, source, known))
     for frame in SIS_FRAMES:
         write_frame(work.folder / "sis", frame.name, facts[frame.name])
-    keep_categories(work, facts[SIS_CATEGORIES.name])
+    keep_categories(work, facts)
+    new = missing_categories(facts[SIS_CATEGORIES.name], night.district)
+    write_frame(work.folder / "sis", NEW_CATEGORIES.name, new)
+    facts[SIS_CATEGORIES.name] = with_categories(facts[SIS_CATEGORIES.name], new)
     work.say(f"judging {len(source['scores']):,} scores of {len(source['assessments']):,} assessments")
     verdicts = validate(
         source,
@@ -79,13 +84,13 @@ async def _facts(
 ) -> tuple[dict[str, pd.DataFrame], int, str]:
     """What the SIS says of itself, the requests that took, and the version of OneRoster that it speaks."""
     today = work.now().astimezone(ZoneInfo(work.night.district.timezone)).date()
-    async with work.sis() as sis:
+    async with work.gradebook() as sis:
         work.say(f"asking {work.profile.title} for its categories, periods and rosters")
-        facts = await read_facts(sis, today=today)
+        facts = await sis.facts(set(source[CLASSES.name]["sis_class_id"]) - {""}, today=today)
         classes = _classes_to_look_into(work, source, facts, known)
         if classes:
             work.say(f"asking {work.profile.title} what stands in {len(classes):,} gradebooks already")
-            held, unreadable = await read_line_items(sis, classes)
+            held, unreadable = await sis.line_items(classes)
             facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(held)
             listed = facts[SIS_CLASSES.name]
             closed_to_us = listed["sis_class_id"].isin(unreadable)
@@ -102,9 +107,15 @@ def _classes_to_look_into(
 
     That is where it creates one, and where it gives one another title or due date.
     """
+    categories = facts[SIS_CATEGORIES.name]
     judged = judge_assessments(
         source,
-        facts,
+        facts
+        | {
+            SIS_CATEGORIES.name: with_categories(
+                categories, missing_categories(categories, work.night.district)
+            )
+        },
         district=work.night.district,
         suites=work.suites,
         profile=work.profile,

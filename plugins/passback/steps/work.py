@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any, Final
 from passback import connections, ledger, paths
 from passback.errors import ContractError, SupersededError
 from passback.frame_store import open_folder, read_frame, read_json, write_json
+from passback.gradebooks import gradebook_of
 from passback.night import TASKS
-from passback.oneroster import Client, Limits, Retries
+from passback.oneroster import Retries
 from passback.reasons import DELIVERY_REASONS
 from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
 from passback.rules.suites import read_suites, settings
 from passback.sis import profile_of
 from passback.stages.transform import Plan
+from passback.steps.pace import shared_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     import pandas as pd
     from airflow.sdk import ObjectStoragePath
 
+    from passback.gradebook import Gradebook
     from passback.night import Night
     from passback.reasons import Reason
     from passback.rules.suites import Suites
@@ -94,14 +97,23 @@ class Work:
         folder = self.folder / "transform"
         return Plan(read_frame(folder, LINE_ITEM_PLAN), read_frame(folder, RESULT_PLAN))
 
-    def sis(self) -> Client:
-        """A client for the district's SIS, within its limits."""
-        sis = self.night.district.sis
-        limits = Limits(
-            connections=sis.connections or self.profile.connections,
-            requests_per_second=sis.requests_per_second or self.profile.requests_per_second,
-        )
-        return Client(connections.endpoint(sis.connection), self.profile, limits=limits, retries=RETRIES)
+    @asynccontextmanager
+    async def gradebook(self) -> AsyncIterator[Gradebook]:
+        """The district's SIS, the way its mapping file says, within the limits that all share who ask it."""
+        district = self.night.district
+        endpoint = connections.endpoint(district.sis.connection)
+        gradebook = gradebook_of(district, endpoint, now=self.now(), clock=self.clock, retries=RETRIES)
+        async with AsyncExitStack() as stack:
+            if self.connection is not None:  # before the ledger exists there is nobody to share with
+                shared = shared_limits(
+                    gradebook.limits,
+                    endpoint.base_url,
+                    connections.ledger_url(),
+                    preview=self.night.preview,
+                    say=self.say,
+                )
+                await stack.enter_async_context(shared)
+            yield await stack.enter_async_context(gradebook)
 
     def note(self, step: str, **facts: object) -> None:
         """Keep what later steps ask of this one."""
@@ -169,7 +181,7 @@ def open_work(
             connection=connection,
             run_id=run_id,
             suites=suites,
-            profile=profile_of(night.district.sis.system),
+            profile=profile_of(night.district.sis.system, night.district.sis.transport),
             say=say,
             clock=clock,
         )

@@ -37,7 +37,9 @@ _LIFETIME: Final = 3600.0  # seconds a token is taken to live when the server do
 _MARGIN: Final = 60.0  # seconds before its end in which a token is no longer used …
 _MARGIN_SHARE: Final = 0.1  # … or this share of its life, if that is less
 _BAD_REQUEST: Final = 400
+_UNAUTHORISED: Final = 401
 _NOT_FOUND: Final = (404, 405)
+_UNKNOWN_CLIENT: Final = "invalid_client"
 _UNKNOWN_SCOPE: Final = "invalid_scope"
 _NOT_PERMITTED: Final = (_UNKNOWN_SCOPE, "unauthorized_client", "access_denied")
 # What a gradebook client cannot do without, by the last part of a scope's name; and what it needs besides
@@ -67,6 +69,7 @@ class ClientCredentials:
     granted: frozenset[str] = frozenset()
     _credential: Credential | None = field(default=None, repr=False)
     _scope: str | None = None  # what is asked for since the SIS refused more
+    _encodes: bool = True  # id and secret for Basic, as RFC 6749 says and many a server does not expect
     _expires: float = 0.0
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
@@ -144,8 +147,24 @@ class ClientCredentials:
         return self._credential
 
     async def _ask(self, scope: str) -> tuple[Answer, bytes]:
-        url, headers, form = self._request(scope)
-        return await self.post(url, headers, form)
+        """Ask for a token; once more with id and secret as they are where their encoding may be at fault."""
+        answer, body = await self.post(*self._request(scope))
+        if not self._encodes or not self._looks_encoded() or not _refused_client(answer, body):
+            return answer, body
+        self._encodes = False
+        again, body_again = await self.post(*self._request(scope))
+        if _refused_client(again, body_again):
+            self._encodes = True
+            return answer, body
+        return again, body_again
+
+    def _looks_encoded(self) -> bool:
+        """Whether id or secret look otherwise when they are form-encoded for Basic."""
+        pair = self.endpoint.login + self.endpoint.secret
+        return self._way() == "basic" and quote_plus(pair) != pair
+
+    def _way(self) -> Any:
+        return self.endpoint.extra.get("token_auth", self.profile.token_auth)
 
     def _scopes_asked(self) -> str:
         """The connection's scopes, else the profile's and what its way of writing needs besides."""
@@ -163,7 +182,6 @@ class ClientCredentials:
         return (*_NEEDED, *to_post, *to_delete)
 
     def _request(self, scope: str) -> tuple[str, dict[str, str], bytes]:
-        extra = self.endpoint.extra
         where = f"connection {self.endpoint.connection}"
         url = text_setting(self.endpoint, "token_url") or self.profile.token_path
         if "://" not in url:
@@ -171,10 +189,11 @@ class ClientCredentials:
         refuse_plain_http(url, where=f"{where}, token_url")
         form = {"grant_type": "client_credentials", **({"scope": scope} if scope else {})}
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        way = extra.get("token_auth", self.profile.token_auth)
+        way = self._way()
         if way == "basic":
             # RFC 6749, 2.3.1: each part is form-encoded before the two are joined.
-            pair = f"{quote_plus(self.endpoint.login)}:{quote_plus(self.endpoint.secret)}"
+            encoded = quote_plus if self._encodes else str
+            pair = f"{encoded(self.endpoint.login)}:{encoded(self.endpoint.secret)}"
             headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
         elif way == "body":
             form |= {"client_id": self.endpoint.login, "client_secret": self.endpoint.secret}
@@ -218,6 +237,12 @@ class ClientCredentials:
 def _is_page(answer: Answer) -> bool:
     """Whether a page of HTML came under a status of success: this is hardly a token endpoint."""
     return answer.decision is Decision.RETRY_LATER and 200 <= answer.status < 300  # noqa: PLR2004 - success
+
+
+def _refused_client(answer: Answer, body: bytes) -> bool:
+    """Whether the server does not know this id and secret (RFC 6749, 5.2)."""
+    code = _json_object(body).get("error")
+    return answer.status == _UNAUTHORISED or (answer.status == _BAD_REQUEST and code == _UNKNOWN_CLIENT)
 
 
 def _refused_scope(answer: Answer, body: bytes) -> bool:

@@ -1,0 +1,187 @@
+"""A process that has everything imported, and forks for every attempt at a night: `python night_process.py`.
+
+It reads orders, a line of JSON each, from its input, and tells on its output which processes do them and how
+they ended. An attempt can so be killed as a worker is, and costs no imports.
+
+An order is a list of attempts: {"environment", "district", "run_key", "mode", "tasks", "now", "notes",
+"hasty", "strike", "postgres"}. What an attempt comes to is noted in the file `notes`, a line of JSON a task.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import vl_convert
+
+import passback
+from passback import gradebooks, steps
+from passback.mapping.file import read_district
+from passback.night import Night
+from passback.oneroster import Retries
+from passback.oneroster import client as sis_client
+from passback.rules import verdicts
+from passback.sources import feed
+from passback.stages import validate
+from passback.steps import work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+PACKAGE = str(Path(passback.__file__).parent)
+# As patient as the product is, in shorter seconds: what it waits for here passes in as little time.
+QUICK = Retries(attempts=4, patience=2.5, first_wait=0.01)
+ANSWER_WITHIN = 0.6  # seconds
+
+
+def quicken(verdicts_folder: Path) -> None:
+    """Shorten the waits between attempts, and ask for each verdict once."""
+    set_known(sis_client, "_PAUSE", 0.02)
+    set_known(feed, "FIRST_WAIT", 0.01)
+    # The rules are not on trial here, and most nights of most cases ask them the same.
+    set_known(validate, "judge", kept(verdicts_folder, verdicts.judge))
+    # What draws the report's charts has threads of its own, and those do not live on in a fork.
+    set_known(vl_convert, "vegalite_to_svg", lambda *_, **__: "<svg/>")
+
+
+def give_up_soon() -> None:
+    """Wait for answers, and try again, for a shorter time: in attempts in which something goes wrong."""
+    set_known(work, "RETRIES", QUICK)
+    for name in ("OneRosterGradebook", "AeriesGradebook"):
+        set_known(gradebooks, name, partial(getattr(gradebooks, name), timeout=ANSWER_WITHIN))
+
+
+def set_known(module: Any, name: str, value: Any) -> None:
+    """Replace what a module has under a name; a name that it no longer has is a fault of this file."""
+    if not hasattr(module, name):
+        message = f"{module.__name__} has no {name}"
+        raise AttributeError(message)
+    setattr(module, name, value)
+
+
+def kept(folder: Path, judge: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """`rules.verdicts.judge`, asked once for the same table, suite and settings."""
+
+    def judge_or_remember(frame: pd.DataFrame, suite: Any, parameters: Any) -> pd.DataFrame:
+        rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+        question = repr(
+            (rows, list(frame.columns), list(frame.index), suite.codes, sorted(parameters.items()))
+        )
+        file = folder / hashlib.sha256(question.encode()).hexdigest()
+        with suppress(FileNotFoundError):
+            found: pd.DataFrame = pickle.loads(file.read_bytes())  # noqa: S301 - written below
+            return found
+        answer = judge(frame, suite, parameters)
+        half = file.with_suffix(f".{os.getpid()}")
+        half.write_bytes(pickle.dumps(answer))
+        half.rename(file)
+        return answer
+
+    return judge_or_remember
+
+
+def attempt(order: dict[str, Any]) -> None:
+    """Do an order's tasks one after another, until one fails."""
+    os.environ |= order["environment"]
+    if order["hasty"]:
+        give_up_soon()
+    begun, now = time.monotonic(), datetime.fromisoformat(order["now"])
+    night = Night(read_district(order["district"]), "sha256 of its file", order["run_key"], order["mode"])
+    said: list[str] = []
+    with Path(order["notes"]).open("a") as notes:
+        for task_id in order["tasks"]:
+            note: dict[str, Any] = {"task": task_id}
+            strike = order["strike"] if order["strike"] and order["strike"]["task"] == task_id else None
+            calls = strike_at(strike, order["postgres"]) if strike else lambda: 0
+            try:
+                note["returned"] = steps.run(
+                    task_id,
+                    night,
+                    say=said.append,
+                    clock=lambda: now + timedelta(seconds=time.monotonic() - begun),
+                )
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+                note |= {"error": type(error).__name__, "message": str(error)}
+            note |= {"calls": calls(), "seconds": round(time.monotonic() - begun, 3)}
+            print(json.dumps(note), file=notes, flush=True)
+            if "error" in note:
+                return
+
+
+def strike_at(strike: dict[str, Any], postgres: int) -> Callable[[], int]:
+    """Strike when Passback has called so many functions of its own from now on; returns a count of them.
+
+    A place in the code is the same whenever a case is played again; so many milliseconds are not.
+    """
+    count = 0
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        nonlocal count
+        if event != "call" or not frame.f_code.co_filename.startswith(PACKAGE):
+            return
+        count += 1
+        if count != strike["call"]:
+            return
+        if strike["what"] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(postgres, signal.SIGQUIT)  # an immediate shutdown; who has started it starts it again
+
+    def stop() -> int:
+        sys.setprofile(None)
+        threading.setprofile(None)
+        return count
+
+    threading.setprofile(profile)
+    sys.setprofile(profile)
+    return stop
+
+
+def forked(order: dict[str, Any]) -> int:
+    """Begin an attempt in a process of its own; its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    with suppress(BaseException):
+        attempt(order)
+        os._exit(0)
+    os._exit(1)
+
+
+def main(verdicts_folder: Path) -> None:
+    """Take orders until the input ends. The first is done in this very process, to be warm for the others."""
+    # Whatever else is printed in here, such as a log, must not stand between the lines that are read.
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    quicken(verdicts_folder)
+    warmed = False
+    for line in sys.stdin:
+        orders = json.loads(line)
+        if not warmed:
+            attempt(orders[0])
+            warmed = True
+            gc.disable()  # a collection would copy all that the forks share
+            gc.freeze()
+            print(json.dumps({"ended": [0]}), file=output)
+            continue
+        pids = [forked(order) for order in orders]
+        print(json.dumps({"pids": pids}), file=output)
+        ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        print(json.dumps({"ended": ended}), file=output)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
