@@ -1,8 +1,8 @@
 """Results per second through the load, ledger included, against a bare loop that sends the same bodies.
 
-Both talk to the same stub in another process, over as many connections, without a limit of requests per
+All talk to the same stub in another process, over as many connections, without a limit of requests per
 second. Run from the project's root: `python bench/load.py [--results 20000] [--connections 8]
-[--delay 0.005]`. On a busy machine trust the CPU figures rather than the rates.
+[--delay 0.005] [--http-hook]`. On a busy machine trust the CPU figures rather than the rates.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pandas as pd
+import uvloop
 from aiohttp import web
 
 ROOT = Path(__file__).parents[1]
@@ -38,11 +42,12 @@ from passback.stages.load import load  # noqa: E402
 from stack import postgres  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
 DISTRICT = "bench"
 STUDENTS = 30  # a line item
+HOOKED = 1_000  # results that go through the hook: it is slow
 
 
 def stub(ready: Connection, delay: float) -> None:
@@ -117,13 +122,11 @@ def plan(results: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return LINE_ITEM_PLAN.conform(line_items), RESULT_PLAN.conform(scores)
 
 
-async def bare(url: str, results: pd.DataFrame, connections: int) -> float:
-    """Seconds that a bare aiohttp loop needs for the results."""
-    rows = results.itertuples(index=False)
+def requests_of(results: pd.DataFrame, base: str) -> list[tuple[str, dict[str, Any]]]:
+    """The path and the body of every result's PUT."""
     now = datetime.now(UTC)
-    base = f"{url}/ims/oneroster/v1p1"
-    bodies: list[tuple[str, dict[str, Any]]] = []
-    for row in rows:
+    requests: list[tuple[str, dict[str, Any]]] = []
+    for row in results.itertuples(index=False):
         sourced_id = result_id(row.line_item_id, row.sis_student_id)
         body = v1p1.result(
             sourced_id=sourced_id,
@@ -136,18 +139,46 @@ async def bare(url: str, results: pd.DataFrame, connections: int) -> float:
             modified=now,
             services=Services(base, base),
         )
-        bodies.append((f"{base}/results/{sourced_id}", {"result": body}))
-    waiting = iter(bodies)
+        requests.append((f"/results/{sourced_id}", {"result": body}))
+    return requests
+
+
+async def bare(url: str, results: pd.DataFrame, connections: int) -> float:
+    """Seconds that a bare aiohttp loop needs for the results."""
+    base = f"{url}/ims/oneroster/v1p1"
+    waiting = iter(requests_of(results, base))
 
     async def worker(session: aiohttp.ClientSession) -> None:
-        for address, body in waiting:
-            async with session.put(address, json=body, headers={"Authorization": "Bearer bench"}) as reply:
+        for path, body in waiting:
+            async with session.put(
+                base + path, json=body, headers={"Authorization": "Bearer bench"}
+            ) as reply:
                 await reply.read()
                 assert reply.status == 201  # noqa: PLR2004, S101 - the stub's only answer
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=connections)) as session:
         began = time.perf_counter()
         await asyncio.gather(*(worker(session) for _ in range(connections)))
+        return time.perf_counter() - began
+
+
+def hooked(url: str, results: pd.DataFrame, connections: int) -> float:
+    """Seconds that Airflow's HttpHook needs for the results, in as many threads."""
+    os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "http", "host": url})
+    from airflow.providers.http.hooks.http import HttpHook  # noqa: PLC0415 - only where it is measured
+
+    hook = HttpHook(method="PUT", http_conn_id="bench")
+    headers = {"Authorization": "Bearer bench", "Content-Type": "application/json"}
+
+    def put(request: tuple[str, dict[str, Any]]) -> None:
+        path, body = request
+        hook.run(f"/ims/oneroster/v1p1{path}", data=json.dumps(body), headers=headers)
+
+    requests = requests_of(results, f"{url}/ims/oneroster/v1p1")
+    with ThreadPoolExecutor(connections) as threads:
+        began = time.perf_counter()
+        for _ in threads.map(put, requests):
+            pass
         return time.perf_counter() - began
 
 
@@ -193,10 +224,10 @@ async def loaded(
         return seconds * len(results) / (len(results) + len(line_items))
 
 
-def timed(work: Coroutine[Any, Any, float]) -> tuple[float, float]:
+def timed(work: Callable[[], float]) -> tuple[float, float]:
     """The seconds that the work says it took, and those this process spent computing for it."""
     before = time.process_time()
-    seconds = asyncio.run(work)
+    seconds = work()
     return seconds, time.process_time() - before
 
 
@@ -213,6 +244,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.005, help="seconds the stub takes to answer")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--no-bare", action="store_true", help="only the load, for its peak of memory")
+    parser.add_argument("--http-hook", action="store_true", help="also Airflow's HttpHook, in threads")
     options = parser.parse_args()
     line_items, results = plan(options.results)
     folder = Path(tempfile.mkdtemp(prefix="passback-bench-"))
@@ -222,14 +254,23 @@ def main() -> None:
             for number in range(options.rounds):
                 database = server.create_database(f"ledger_{number}")
                 ledger.upgrade(database)
-                seconds, cpu = timed(loaded(url, database, line_items, results, options.connections))
+                load_all = loaded(url, database, line_items, results, options.connections)
+                seconds, cpu = timed(partial(uvloop.run, load_all))  # as its step does
                 report: dict[str, float] = {"results": len(results), "connections": options.connections}
                 report |= figures("load", len(results), seconds, cpu)
                 report["peak_MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
                 if not options.no_bare:
-                    bare_seconds, cpu = timed(bare(url, results, options.connections))
+                    send_all = bare(url, results, options.connections)
+                    bare_seconds, cpu = timed(partial(asyncio.run, send_all))
                     report |= figures("bare", len(results), bare_seconds, cpu)
                     report["share"] = round(bare_seconds / seconds, 2)
+                if options.http_hook:
+                    few = results.head(HOOKED)
+                    hook_seconds, cpu = timed(partial(hooked, url, few, options.connections))
+                    report |= figures("http_hook", len(few), hook_seconds, cpu)
+                    report["times_http_hook"] = round(
+                        report["load_per_second"] / report["http_hook_per_second"], 1
+                    )
                 print(json.dumps(report))
     finally:
         server.stop()

@@ -159,6 +159,7 @@ def main() -> None:
             profile=PROFILES[sis],
             known_line_items=ledger.no_line_items(),
             known_results=ledger.no_results(),
+            allots_ids=False,
             now=NOW,
             everything=False,
         )

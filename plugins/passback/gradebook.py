@@ -107,6 +107,8 @@ class Gradebook(Protocol):
             none, and may always be sent again.
         result_values: The columns of a result that it holds as they were written.
         reads_back_at_once: Whether DONE, as the answer to a write, says that the value was seen to be stored.
+        shows_gradebooks: Whether it shows what stands in gradebooks, as far as it has been asked: a provider
+            may be certified for writing alone.
     """
 
     profile: SisProfile
@@ -116,6 +118,7 @@ class Gradebook(Protocol):
     repeatable: bool
     results_by_student: bool
     reads_back_at_once: bool
+    shows_gradebooks: bool
     result_values: Sequence[str]
 
     @property

@@ -84,11 +84,11 @@ DELIVERY_REASONS: Final = (
     Reason(
         "sis.link_broken",
         Outcome.FAILED,
-        "The student information system no longer holds the assignment that this score belongs to: it was removed"
-        " there, or its gradebook was replaced.",
+        "The student information system no longer holds the assignment that this score belongs to: it was"
+        " removed there, or its gradebook was replaced.",
         Actor.TEACHER,
-        "Put it back in the gradebook and have a full run made, or have the district set `sis.recreate: true`, and"
-        " it is written anew with all its scores.",
+        "Put it back in the gradebook and have a full run made, or have the district set"
+        " `sis.recreate: true`: it is written anew then, with all its scores.",
     ),
     Reason(
         "sis.not_verified",

@@ -1,24 +1,36 @@
 """What the SIS must hold of what the source holds, by the rules alone, in plain Python.
 
 It shares no code with the product: it is the other opinion. The rules are those of Skyward (RULES section 2
-and 4); the mapping of another SIS sets the same ones.
+and 4); the mapping of another SIS sets the same ones, as far as it knows them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from faults.world import CATEGORIES, CLASSES, OPEN_PERIODS, TODAY, day
+from faults.world import CLASSES, OPEN_PERIODS, TODAY, day
 
 if TYPE_CHECKING:
     from faults.world import Assessment, Source
 
 TITLE_BELOW: Final = 50
 PASSES: Final = ("passes", "")
+NOT_GRADED: Final = ("held", "score.not_graded")
+ALL_RULES: Final = frozenset(
+    {
+        "points.total_missing",
+        "points.total_not_whole",
+        "title.missing",
+        "title.too_long",
+        "dates.inverted",
+        "period.closed",
+        "period.straddles",
+    }
+)
 
 
 class LineItem(NamedTuple):
-    """A line item as the SIS must hold it; dates are ISO texts."""
+    """A line item as the SIS must hold it; dates are ISO texts, categories titles."""
 
     class_id: str
     title: str
@@ -30,9 +42,9 @@ class LineItem(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A result as the SIS must hold it."""
+    """A result as the SIS must hold it; without a score it is as good as none."""
 
-    score: float
+    score: float | None
     status: str
     date: str
     missing: bool
@@ -45,18 +57,20 @@ class Expected(NamedTuple):
         line_items: By assessment.
         results: By assessment and student.
         outcomes: By assessment and student: outcome (passes, held, rejected) and the leading reason.
+        ungraded: The scores that wait for a grade, by assessment and student, of assessments that pass.
     """
 
     line_items: dict[str, LineItem]
     results: dict[tuple[str, str], Result]
     outcomes: dict[tuple[str, str], tuple[str, str]]
+    ungraded: frozenset[tuple[str, str]]
 
 
-def expected(source: Source) -> Expected:
-    """What must follow from what a source holds."""
+def expected(source: Source, rules: frozenset[str] = ALL_RULES) -> Expected:
+    """What must follow from what a source holds, by the rules that the SIS has."""
     line_items, results, outcomes = {}, {}, {}
     for key, assessment in source.assessments.items():
-        verdict = of_assessment(assessment)
+        verdict = of_assessment(assessment, rules)
         if verdict == PASSES:
             line_items[key] = line_item(assessment)
         for student in CLASSES[assessment.class_id]:
@@ -66,10 +80,11 @@ def expected(source: Source) -> Expected:
             outcomes[key, student] = own if verdict == PASSES else verdict
             if verdict == PASSES and result is not None:
                 results[key, student] = result
-    return Expected(line_items, results, outcomes)
+    ungraded = frozenset(place for place, outcome in outcomes.items() if outcome == NOT_GRADED)
+    return Expected(line_items, results, outcomes, ungraded)
 
 
-def of_assessment(assessment: Assessment) -> tuple[str, str]:
+def of_assessment(assessment: Assessment, rules: frozenset[str]) -> tuple[str, str]:
     """Outcome and leading reason of an assessment, in the order of the rules' table."""
     periods = [
         next((name for name, (first, last) in OPEN_PERIODS.items() if first <= number <= last), "")
@@ -84,17 +99,17 @@ def of_assessment(assessment: Assessment) -> tuple[str, str]:
         ("period.closed", "" in periods),
         ("period.straddles", periods[0] != periods[1]),
     ]
-    return next((("rejected", code) for code, is_broken in broken if is_broken), PASSES)
+    return next((("rejected", code) for code, is_broken in broken if is_broken and code in rules), PASSES)
 
 
 def line_item(assessment: Assessment) -> LineItem:
-    """The line item of an assessment that passes: both its days lie in one open period."""
-    period = next(name for name, (first, last) in OPEN_PERIODS.items() if first <= assessment.due_day <= last)
+    """The line item of an assessment that passes; where periods are judged, both its days lie in one."""
+    periods = (name for name, (first, last) in OPEN_PERIODS.items() if first <= assessment.due_day <= last)
     return LineItem(
         assessment.class_id,
         assessment.title,
-        CATEGORIES[assessment.kind],
-        period,
+        assessment.kind,
+        next(periods, ""),
         day(assessment.assigned_day).isoformat(),
         day(assessment.due_day).isoformat(),
         assessment.points_possible,
@@ -109,7 +124,7 @@ def of_score(source: Source, assessment: Assessment, student: str) -> tuple[Resu
     if score.status == "not_submitted" and day(assessment.due_day) < TODAY:
         return Result(0.0, "not submitted", day(assessment.due_day).isoformat(), missing=True), PASSES
     if score.status != "graded" or score.points is None or score.day is None:
-        return None, ("held", "score.not_graded")
+        return None, NOT_GRADED
     if score.points < 0:
         return None, ("rejected", "score.negative")
     return Result(score.points, "fully graded", day(score.day).isoformat(), missing=False), PASSES

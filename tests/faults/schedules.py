@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
+from faults.transports import TRANSPORTS
 from faults.world import ASSESSMENTS, CLASSES, NEW_ASSESSMENTS, OTHER_CATEGORIES
 from passback.night import TASKS
 
 if TYPE_CHECKING:
     from faults.play import Case
+    from faults.transports import Transport
 
 # About how many of its own functions Passback calls in a task of this small a world.
 CALLS: Final = {
@@ -21,7 +23,7 @@ CALLS: Final = {
     "audit": 2400,
 }
 LOADS: Final = ("load-to-sis", "audit")
-SLOW: Final = 0.9  # seconds; the nights wait for less
+SLOW: Final = 0.6  # seconds; the nights wait for less
 
 _CLASS_OF: Final = {key: class_id for key, class_id, *_ in ASSESSMENTS}
 _STUDENTS: Final = sorted({student for known in CLASSES.values() for student in known})
@@ -94,8 +96,18 @@ def edits() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def faults() -> st.SearchStrategy[dict[str, Any]]:
+def twins() -> st.SearchStrategy[dict[str, Any]]:
+    """A teacher's own assignment where one of ours is due: to be taken over, where the district does that."""
+    return st.builds(
+        lambda place, category: {"do": "twin", **place, "category": category},
+        places(),
+        st.sampled_from(OTHER_CATEGORIES),
+    )
+
+
+def faults(transport: Transport) -> st.SearchStrategy[dict[str, Any]]:
     """Something that the SIS, its token endpoint or the source does wrong for a while."""
+    line_items, results = transport.writes
     sis = st.sampled_from(
         [
             {"kind": "status", "status": 429},
@@ -138,10 +150,10 @@ def faults() -> st.SearchStrategy[dict[str, Any]]:
             {},
             {"match": {"method": "PUT"}},
             {"match": {"method": "POST"}},
-            {"match": {"path": "/lineItems(/[^/]+)?$"}},
-            {"match": {"path": "/results(/[^/]+)?$"}},
-            {"match": {"method": "GET", "path": "/lineItems"}},
-            {"match": {"method": "GET", "path": "/results"}},
+            {"match": {"path": line_items}},
+            {"match": {"path": results}},
+            {"match": {"method": "GET", "path": line_items}},
+            {"match": {"method": "GET", "path": results}},
         ]
     )
     others = st.sampled_from(
@@ -185,12 +197,12 @@ def strikes() -> st.SearchStrategy[dict[str, Any] | None]:
 
 
 @st.composite
-def attempts(draw: st.DrawFn, *, first: bool) -> dict[str, Any]:
+def attempts(draw: st.DrawFn, transport: Transport, *, first: bool) -> dict[str, Any]:
     """One attempt at a run, or at what is left of it."""
     attempt: dict[str, Any] = {}
     if draw(st.integers(0, 3)) == 0:
         attempt["mode"] = "full"
-    if found := draw(st.lists(faults(), max_size=2)):
+    if found := draw(st.lists(faults(transport), max_size=2)):
         attempt["faults"] = found
     if draw(st.booleans()):
         attempt["strike"] = draw(strikes())
@@ -204,22 +216,24 @@ def attempts(draw: st.DrawFn, *, first: bool) -> dict[str, Any]:
 
 
 @st.composite
-def nights(draw: st.DrawFn) -> dict[str, Any]:
+def one_night(draw: st.DrawFn, transport: Transport) -> dict[str, Any]:
     """What changes, and the attempts at the run of that night."""
     night: dict[str, Any] = {}
     if found := draw(st.lists(changes(), max_size=3)):
         night["changes"] = found
     if draw(st.integers(0, 3)) == 0:
-        night["edits"] = draw(st.lists(edits(), min_size=1, max_size=2))
+        kinds = st.one_of(edits(), twins()) if transport.adopts else edits()
+        night["edits"] = draw(st.lists(kinds, min_size=1, max_size=2))
     night["attempts"] = [
-        draw(attempts(first=number == 0)) for number in range(draw(st.sampled_from([1, 1, 1, 2])))
+        draw(attempts(transport, first=number == 0)) for number in range(draw(st.sampled_from([1, 1, 1, 2])))
     ]
     return night
 
 
-def cases(transport: str, *, most_nights: int) -> st.SearchStrategy[Case]:
-    """Cases of one transport, of two nights at least."""
+def cases(transport: str, *, nights: tuple[int, int]) -> st.SearchStrategy[Case]:
+    """Cases of one transport, of so many nights at least and at most."""
+    fewest, most = nights
     return st.builds(
         lambda found: {"transport": transport, "nights": found},
-        st.lists(nights(), min_size=2, max_size=most_nights),
+        st.lists(one_night(TRANSPORTS[transport]), min_size=fewest, max_size=most),
     )

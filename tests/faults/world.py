@@ -22,14 +22,8 @@ DAY_0: Final = TODAY - timedelta(days=200)
 OPEN_PERIODS: Final = {"9203": (134, 200), "9204": (201, 300)}
 
 CLASSES: Final = {"AAA-2013J": ("1", "2", "3", "4", "5"), "AAA-2014J": ("4", "5", "6", "7", "8")}
-SIS_CLASSES: Final = {
-    "skyward": {"AAA-2013J": "1001.0.01", "AAA-2014J": "1001.0.02"},
-    "generic": {"AAA-2013J": "1001-01", "AAA-2014J": "1001-02"},
-    "aeries": {"AAA-2013J": "994_100101", "AAA-2014J": "994_100102"},
-}
 TYPES: Final = {"TMA": "Assignment", "CMA": "Quiz", "Exam": "Test"}
-CATEGORIES: Final = {"Assignment": "301", "Quiz": "307", "Test": "308"}
-OTHER_CATEGORIES: Final = ("302", "303", "305")
+OTHER_CATEGORIES: Final = ("Classwork", "Homework", "Lab")  # that a teacher may choose
 
 # id, class, type, due day
 ASSESSMENTS: Final = (

@@ -223,7 +223,9 @@ async def test_line_items_are_read_of_the_classes_named(stub: StubSis) -> None:
         {"sourcedId": "old", "title": "Quiz", "class": {"sourcedId": "c1"}, "status": "tobedeleted"},
     ]
     async with stub.client() as sis:
-        found, unreadable = await read_line_items(sis, {"c1"})
+        read = await read_line_items(sis, {"c1"})
+    assert read is not None
+    found, unreadable = read
     assert unreadable == frozenset()
     assert found[["line_item_id", "sis_class_id", "title", "due_date"]].to_numpy().tolist() == [
         ["li", "c1", "Quiz", "2026-11-20"]
@@ -364,9 +366,34 @@ async def test_a_gradebook_that_cannot_be_read_is_named_and_the_others_are_read(
     stub.script = refuses("c2")
     async with stub.client() as sis:
         found = await read_line_items(sis, {"c1", "c2"})
+    assert found is not None
     assert list(found.line_items["line_item_id"]) == ["c1"]
     assert found.unreadable == {"c2"}
     assert "1 of 2 gradebooks could not be read: PermissionRefusedError" in caplog.text
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+@pytest.mark.parametrize("classes", [{"c1"}, {"c1", "c2", "c3"}])
+async def test_a_sis_that_shows_no_gradebook_at_all_is_told_from_one_with_empty_ones(
+    stub: StubSis, status: int, classes: set[str]
+) -> None:
+    for name in classes:
+        stub.collections[f"/classes/{name}/lineItems"] = []
+    async with stub.client() as sis:
+        read = await read_line_items(sis, classes)
+        assert read is not None
+        assert (len(read.line_items), read.unreadable) == (0, frozenset())
+        stub.script = lambda _: web.json_response({"message": "Not here."}, status=status)
+        assert await read_line_items(sis, classes) is None
+
+
+async def test_a_class_that_the_sis_does_not_know_has_an_empty_gradebook_beside_others(stub: StubSis) -> None:
+    stub.collections["/classes/c1/lineItems"] = [{"sourcedId": "li", "class": {"sourcedId": "c1"}}]
+    stub.script = lambda request: web.json_response({}, status=404) if "/c2/" in request.path else None
+    async with stub.client() as sis:
+        read = await read_line_items(sis, {"c1", "c2"})
+    assert read is not None
+    assert (list(read.line_items["line_item_id"]), read.unreadable) == (["li"], frozenset())
 
 
 async def test_where_no_gradebook_can_be_read_it_is_the_sis_that_refuses(stub: StubSis) -> None:

@@ -191,6 +191,7 @@ def judged(
     known: pd.DataFrame = NO_LINE_ITEMS,
     known_results: pd.DataFrame | None = None,
     everything: bool = False,
+    allots_ids: bool = False,
     rules: Suites | None = None,
     said: Mapping[str, Any] | None = None,
     **tables: list[dict[str, Any]],
@@ -213,6 +214,7 @@ def judged(
         profile=profile_of(mapping.sis.system, mapping.sis.transport),
         known_line_items=known,
         known_results=ledger.no_results() if known_results is None else known_results,
+        allots_ids=allots_ids,
         now=instant,
         everything=everything,
     )

@@ -250,6 +250,7 @@ def known(state: str) -> pd.DataFrame:
         ("2026-10-20 23:59", "confirmed", False, {}, "", False),  # the SIS holds it: unchanged
         ("2026-10-20 23:59", "confirmed", True, {}, "", True),
         ("2026-10-20 23:59", "not_stored", False, {}, "", True),  # it was sent and did not arrive
+        ("2026-10-20 23:59", "gone", False, {}, "", True),  # it stood there until its line item was removed
         ("2026-10-21 00:00", "confirmed", False, {}, "", True),
         ("2026-10-20 23:59", None, False, {"change_window_days": 31}, "", True),
         ("2026-10-21 00:00", None, False, {"change_window_days": 29}, "change.too_old", False),
@@ -275,6 +276,8 @@ def test_a_grade_passes_aspire_for_thirty_days(
     assert codes(found.scores) == expected
     assert found.scores["outcome"].tolist() == ["held" if expected else "passed"]
     assert (len(found.results) == 1) is goes_out
+    # Should its line item turn out to be gone, it goes out with it.
+    assert len(found.settled_results) == (not goes_out and not expected)
 
 
 @pytest.mark.parametrize("status", ["turned_in", "not_submitted", "unposted"])

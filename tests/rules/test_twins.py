@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 OURS = line_item_id("otus", "a1", "K1")
 TWIN = {"line_item_id": "theirs", "sis_class_id": "K1", "title": "Unit 1", "due_date": "2026-10-27"}
+LOST = {"line_item_id": OURS, "state": "intended"} | {
+    name: TWIN[name] for name in ("sis_class_id", "title", "due_date")
+}
 ADOPT = {"sis": {"system": "skyward", "connection": "lakeview_sis", "adopt": True}}
 
 
@@ -21,6 +24,7 @@ def found(
     *twins: dict[str, str],
     known: pd.DataFrame = NO_LINE_ITEMS,
     adopt: bool = False,
+    allots_ids: bool = False,
     assessments: list[dict[str, Any]] | None = None,
 ) -> tuple[str, list[str]]:
     """The codes of the first assessment, and what each line item that passes takes over."""
@@ -29,6 +33,7 @@ def found(
         sis_line_items=[TWIN | twin for twin in twins],
         known=known,
         said=ADOPT if adopt else {},
+        allots_ids=allots_ids,
         **({"assessments": assessments} if assessments else {}),
     )
     return str(verdicts.assessments["codes"].iloc[0]), verdicts.line_items["adopts"].tolist()
@@ -44,16 +49,33 @@ def found(
         ({"line_item_id": OURS, "state": "confirmed", "sis_line_item_id": "77"}, {"line_item_id": "77"}),
         ({"line_item_id": "another", "sis_line_item_id": "77"}, {"line_item_id": "77"}),
         ({"line_item_id": "unrelated"}, {"passback_id": OURS}),
-        # Sent, and the id under which the SIS took it never learned:
-        ({"line_item_id": OURS, "state": "intended"}, {"line_item_id": "88"}),
     ],
-    ids=["by our id", "by the SIS's id", "another of ours", "carrying our id", "sent without an answer"],
+    ids=["by our id", "by the SIS's id", "another of ours", "carrying our id"],
 )
 @pytest.mark.parametrize("adopt", [False, True])
 def test_what_is_ours_is_no_foreign_twin(
     ledger: dict[str, str], twin: dict[str, str], *, adopt: bool
 ) -> None:
     assert found(twin, known=known_line_item(**ledger), adopt=adopt) == ("", [""])
+
+
+@pytest.mark.parametrize(
+    ("ledger", "allots_ids", "is_ours"),
+    [
+        ({}, True, True),
+        ({}, False, False),  # it would stand there under our own id
+        ({"sis_line_item_id": "77"}, True, False),
+        ({"title": "Unit 2"}, True, False),  # it was sent to another place
+        ({"due_date": "2026-10-28"}, True, False),
+        ({"state": "refused"}, True, False),
+    ],
+)
+def test_what_was_sent_without_learning_its_id_may_stand_where_it_was_sent_to(
+    ledger: dict[str, str], *, allots_ids: bool, is_ours: bool
+) -> None:
+    known = known_line_item(**LOST | ledger)
+    judged_so = found({"line_item_id": "88"}, known=known, allots_ids=allots_ids)
+    assert judged_so == (("", [""]) if is_ours else ("sis.duplicate", []))
 
 
 @pytest.mark.parametrize(

@@ -73,11 +73,13 @@ def test_a_line_item_that_has_an_id_of_the_sis_is_not_taken_for_one_under_ours()
         ({}, {"line_item_id": "theirs"}, True),
         ({"sis_line_item_id": "77"}, {"line_item_id": "77"}, False),
         ({"sis_line_item_id": "77"}, {"line_item_id": "ours"}, True),
+        # A copy made by hand is no place to write to under the id of before:
+        ({"sis_line_item_id": "77"}, {"line_item_id": "78", "passback_id": "ours"}, True),
         (
-            {"sis_line_item_id": "77"},
+            {"state": "gone", "accepted_category_id": ""},
             {"line_item_id": "78", "passback_id": "ours"},
             False,
-        ),  # put back by hand
+        ),
         ({"sis_line_item_id": "77"}, {"line_item_id": "78", "passback_id": "another"}, True),
         ({"state": "accepted"}, {}, True),
         ({"state": "gone", "accepted_category_id": ""}, {}, True),

@@ -7,7 +7,7 @@ import pytest
 
 from passback.oneroster import line_item_id
 from passback.records import CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS, RESULT_PLAN
-from passback.stages.transform import Plan, describe, transform
+from passback.stages.transform import Plan, describe, transform, with_settled
 
 ITEM = {
     "assessment_id": "a1",
@@ -164,10 +164,21 @@ def test_an_assignment_that_stands_there_already_is_taken_over_with_its_scores_c
     assert made.results["action"].tolist() == ["create"]
 
 
-def test_what_was_removed_may_take_over_what_somebody_put_in_its_place() -> None:
-    assert plan(GONE_ITEM, GONE_RESULT, item={"adopts": "theirs"}).line_items.empty
-    made = plan(GONE_ITEM, GONE_RESULT, item={"adopts": "theirs"}, recreate=True)
+@pytest.mark.parametrize("recreate", [False, True])
+def test_what_was_removed_takes_over_what_somebody_put_in_its_place(*, recreate: bool) -> None:
+    made = plan(GONE_ITEM, GONE_RESULT, item={"adopts": "theirs"}, recreate=recreate)
     assert made.line_items["action"].tolist() == ["adopt"]
+    assert made.results["action"].tolist() == ["create"]
+
+
+@pytest.mark.parametrize(("state", "comes_along"), [("gone", True), ("confirmed", False)])
+def test_what_is_too_old_to_be_sent_for_itself_goes_out_with_a_line_item_that_is_gone(
+    state: str, *, comes_along: bool
+) -> None:
+    passing = PASSING_RESULTS.conform(pd.DataFrame([RESULT]))
+    settled = PASSING_RESULTS.conform(pd.DataFrame([RESULT | {"student_id": "s2"}]))
+    found = with_settled(passing, settled, known(ITEM, [], state=state))
+    assert found["student_id"].tolist() == ["s1", *(["s2"] if comes_along else [])]
 
 
 # --- Removed in the source ---

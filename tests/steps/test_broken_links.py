@@ -163,6 +163,71 @@ def test_nothing_is_written_anew_beside_what_a_teacher_put_there_since(district:
     assert district.scores() == there
 
 
+@pytest.mark.parametrize("writes", ["put", "post"])
+def test_where_it_may_be_taken_over_what_a_teacher_put_there_since_is_the_link(
+    district: SmallDistrict,
+) -> None:
+    district.one_class()
+    before = district.scores()
+    item = removed(district)
+    district.grade("3", 71)
+    assert broken(district.one_class()) > 0
+    theirs = district.sandbox.control(
+        "POST",
+        "/sis/assignments",
+        {
+            "class_id": SIS_CLASS,
+            "title": TITLE,
+            "due_date": item["dueDate"][:10],
+            "scores": {sis_id("3"): 11},
+        },
+    )["lineItem"]["sourcedId"]
+    district.says(adopt=True)
+    report = district.one_class()
+    assert report["outcomes"]["failed"] == 0
+    told = [(row["kind"], row["assessment_title"]) for row in report["for_a_person"]]
+    assert told == [("taken_over_in_sis", TITLE)]
+    assert district.scores() == before | {(TITLE, sis_id("3")): 71}
+    assert district.line_item()["sourcedId"] == theirs
+    report = district.one_class()
+    assert report["written"] == {"line_items": 0, "results": 0}
+    assert report["for_a_person"] == []
+
+
+@pytest.mark.parametrize("writes", ["put_without_id"])
+def test_a_copy_that_carries_our_id_takes_the_place_of_what_was_removed(district: SmallDistrict) -> None:
+    district.says(recreate=True)
+    district.one_class()
+    before = district.scores()
+    item = removed(district)
+    district.sandbox.control("PUT", "/sis/lineItems/copied", item | {"sourcedId": "copied"})
+    district.rename("Renamed")
+    report = district.one_class()
+    assert report["outcomes"]["failed"] == 0
+    assert district.line_item("Renamed")["sourcedId"] == "copied"
+    assert district.scores() == {
+        ("Renamed" if title == TITLE else title, student): score for (title, student), score in before.items()
+    }
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_of_a_sis_that_shows_no_gradebook_nothing_is_called_missing(
+    district: SmallDistrict, status: int
+) -> None:
+    match = {"method": "GET", "path": "/lineItems"}
+    district.sandbox.fault("sis", "status", status=status, match=match)
+    first = district.one_class()
+    scores = district.scores()
+    assert len(scores) == first["outcomes"]["failed"] > 0
+    assert first["reasons"]["sis.not_verified"]["scores"] == len(scores)
+    district.rename("Renamed")
+    second = district.one_class()
+    assert second["reasons"]["sis.not_verified"]["scores"] == second["outcomes"]["failed"] == len(scores)
+    assert not {entry for entry in trail(district) if entry[1]}, "nothing was taken for gone"
+    district.sandbox.lift_faults()
+    assert district.one_class()["outcomes"]["sent"] == len(scores)
+
+
 def test_a_sis_that_takes_results_of_what_it_does_not_hold_is_found_out_by_reading_back(
     district: SmallDistrict,
 ) -> None:

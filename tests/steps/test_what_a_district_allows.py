@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.world import SIS_CLASSES, day
+from faults.world import day
 from passback import ledger
 from passback.sis import profile_of
-from steps.generic import CLASS, TITLE, SmallDistrict, sis_id, small_district, start
+from steps.generic import SIS_CLASS, TITLE, SmallDistrict, sis_id, small_district, start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox_process import SandboxProcess
+
+SIS_CLASSES = {"generic": SIS_CLASS, "skyward": "1001.0.01"}
 
 
 @pytest.fixture(scope="module", params=["generic", "skyward"])
@@ -62,7 +64,7 @@ def put_theirs(district: SmallDistrict) -> dict[str, Any]:
         "POST",
         "/sis/assignments",
         {
-            "class_id": SIS_CLASSES[system_of(district)][CLASS],
+            "class_id": SIS_CLASSES[system_of(district)],
             "title": TITLE,
             "category_id": "305",
             "due_date": day(160).isoformat(),
@@ -85,6 +87,7 @@ def test_a_foreign_assignment_is_a_duplicate_unless_it_may_be_taken_over(distric
     assert scores[TITLE, sis_id("3")] != 11
     item = district.line_item()
     assert (item["sourcedId"], item["category"]["sourcedId"]) == (theirs["sourcedId"], "305")
+    assert [row["kind"] for row in report["for_a_person"]] == ["taken_over_in_sis"]
     assert district.one_class()["written"] == {"line_items": 0, "results": 0}
     district.rename("Renamed")
     assert district.one_class()["outcomes"]["failed"] == 0
@@ -123,6 +126,7 @@ def test_a_score_that_is_taken_back_is_cleared_where_the_district_wants_it_and_c
     district.says(removed_scores="clear")
     report = district.one_class()
     assert report["outcomes"]["failed"] == 0
+    assert [(row["kind"], row["scores"]) for row in report["for_a_person"]] == [("cleared_in_sis", 1)]
     assert district.scores().get((TITLE, sis_id("3"))) is None
     assert [(row[0]["score"], row[1]) for row in trail(district, "result") if row[0]] == [(56, None)]
     assert district.one_class()["written"] == {"line_items": 0, "results": 0}
@@ -153,6 +157,8 @@ def test_a_category_that_the_sis_lacks_is_created_before_what_needs_it(
         return
     assert report["outcomes"]["failed"] == 0
     assert trail(district, "category") == [(None, {"title": "Homework 2026"})]
+    told = [(row["kind"], row["assessment_title"]) for row in report["for_a_person"]]
+    assert told == [("category_created", "Homework 2026")]
     district.rename("Renamed")
     assert district.one_class()["outcomes"]["failed"] == 0
     kinds = [row["kind"] for row in district.sandbox.writes()]

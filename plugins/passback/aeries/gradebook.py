@@ -90,6 +90,7 @@ class AeriesGradebook:
         results_by_student: True: scores are a list by student.
         reads_back_at_once: True: the answer to a batch of scores shows all that the assignment holds. A line
             item is answered VERIFY, because its answer shows what was sent rather than what is stored.
+        shows_gradebooks: True.
         result_values: The score alone: status and date are Aeries' own.
 
     Args:
@@ -112,6 +113,7 @@ class AeriesGradebook:
     repeatable = False
     results_by_student = True
     reads_back_at_once = True
+    shows_gradebooks = True
     result_values: Sequence[str] = ("score",)
 
     def __init__(

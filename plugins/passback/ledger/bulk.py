@@ -14,7 +14,7 @@ from passback.errors import ContractError
 from passback.records import INSTANT, NUMBER, TEXT, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
@@ -47,10 +47,17 @@ def names(columns: Iterable[str]) -> sql.Composed:
     return sql.SQL(", ").join(map(sql.Identifier, columns))
 
 
-def copy_in(cursor: Cursor, data: pd.DataFrame, shape: Frame) -> None:
+def copy_in(cursor: Cursor, data: pd.DataFrame, shape: Frame, *, analyse: bool = True) -> None:
     """Make the temporary table `shape.name`, gone at the end of the transaction, and fill it with `data`.
 
     Null text is stored as the empty string, other nulls as NULL.
+
+    Args:
+        cursor: In a transaction.
+        data: Has at least the columns of `shape`.
+        shape: The table's name, its columns and their types.
+        analyse: Whether the planner is told what is in it. That takes longer than the copy, and what reads
+            the table row by row has no use for it.
 
     Raises:
         KeyError: a column is missing.
@@ -68,8 +75,10 @@ def copy_in(cursor: Cursor, data: pd.DataFrame, shape: Frame) -> None:
         )
     )
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table, names(shape.columns))
-    cursor.copy_expert(statement, BytesIO(_copy_text(data, shape)))
-    cursor.execute(sql.SQL("ANALYZE {}").format(table))
+    columns = [_column_text(data[column], dtype, shape.name) for column, dtype in shape.columns.items()]
+    cursor.copy_expert(statement, BytesIO(_lines(columns)))
+    if analyse:
+        cursor.execute(sql.SQL("ANALYZE {}").format(table))
 
 
 def copy_out(cursor: Cursor, query: sql.Composable, shape: Frame) -> pd.DataFrame:
@@ -88,14 +97,18 @@ def copy_out(cursor: Cursor, query: sql.Composable, shape: Frame) -> pd.DataFram
     return shape.conform(table.to_pandas())
 
 
-def _copy_text(data: pd.DataFrame, shape: Frame) -> bytes:
-    """The frame in COPY's text format: unlike CSV it has no value that reads as an end-of-data mark."""
-    if data.empty:
+def _lines(columns: Sequence[pa.Array]) -> bytes:
+    """Escaped columns in COPY's text format: unlike CSV it has no value that reads as an end-of-data mark."""
+    if not columns or not len(columns[0]):
         return b""
-    columns = [_column_text(data[column], dtype, shape.name) for column, dtype in shape.columns.items()]
     tab = pa.scalar("\t", ARROW[TEXT])
     lines = pc.binary_join_element_wise(*columns, tab, null_handling="replace", null_replacement="\\N")
-    return "\n".join(lines.to_pylist()).encode()
+    if isinstance(lines, pa.ChunkedArray):
+        lines = lines.combine_chunks()
+    # One list of all lines: joined where no other thread has to wait for it.
+    whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), pa.scalar("\n", ARROW[TEXT]))
+    data: bytes = whole[0].as_buffer().to_pybytes()
+    return data
 
 
 def _column_text(values: pd.Series, dtype: Any, table: str) -> pa.Array:

@@ -90,10 +90,6 @@ FOUND: Final = sql.SQL("""
     ) AS held
 """)
 
-COUNT_ANSWERED: Final = sql.SQL("""
-    SELECT count(DISTINCT held.place) FROM {found} WHERE held.run_id = %(run_id)s
-""")
-
 # What the SIS holds of ours after an answer, and after reading back. Where the answer was lost, a value that
 # is not there tells nothing of the accepted one before it.
 IN_SIS_AS_ANSWERED: Final = sql.SQL("CASE incoming.state WHEN 'accepted' THEN {value} ELSE held.in_sis END")
@@ -120,7 +116,7 @@ ANSWER: Final = sql.SQL("""
         {sis_id} = coalesce(nullif(incoming.sis_id, ''), held.{sis_id}),
         in_sis = {in_sis}
     FROM {found}
-    WHERE answered.ctid = held.place
+    WHERE answered.ctid = held.place AND held.run_id = %(run_id)s
 """)
 
 SETTLE: Final = sql.SQL("""
@@ -325,7 +321,7 @@ def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFra
     )
     query = _fill(INTEND, kind, columns=names(kind.columns), assignments=assignments)
     with transaction(connection) as cursor:
-        copy_in(cursor, plan, kind.shape("incoming", kind.columns, **{kind.sis_id: TEXT}))
+        copy_in(cursor, plan, kind.shape("incoming", kind.columns, **{kind.sis_id: TEXT}), analyse=False)
         cursor.execute(query, {"district": district, "run_id": run_id})
 
 
@@ -335,18 +331,15 @@ def _answer(connection: Connection, district: str, run_id: int, answers: pd.Data
     # The words are not ours: a NUL in them must not cost the answer.
     readable = answers.assign(words=answers["words"].astype(TEXT).str.replace("\x00", "\ufffd", regex=False))
     with transaction(connection) as cursor:
-        copy_in(cursor, readable, shape)
-        found = _found(kind, district)
-        cursor.execute(_fill(COUNT_ANSWERED, kind, found=found), {"run_id": run_id})
-        (intended,) = cursor.fetchone() or (0,)
-        if intended != len(answers):
-            raise ValueError(
-                f"{len(answers) - intended} of {len(answers)} answers are repeated, or about rows"
-                f" of {kind.table} that run {run_id} did not intend."
-            )
+        copy_in(cursor, readable, shape, analyse=False)
         in_sis = _fill(IN_SIS_AS_ANSWERED, kind)
         _append_changes(cursor, district, kind, in_sis=in_sis, at=sql.SQL("incoming.answered_at"))
-        cursor.execute(_fill(ANSWER, kind, found=found, in_sis=in_sis))
+        cursor.execute(_fill(ANSWER, kind, found=_found(kind, district), in_sis=in_sis), {"run_id": run_id})
+        if (answered := cursor.rowcount) != len(answers):  # a row that is there twice is answered once
+            raise ValueError(
+                f"{len(answers) - answered} of {len(answers)} answers are repeated, or about rows"
+                f" of {kind.table} that run {run_id} did not intend."
+            )
 
 
 def _settle(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame, kind: _Kind) -> None:

@@ -7,12 +7,9 @@ import json
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-import pandas as pd
 from psycopg2 import sql
 
-from passback.ledger.bulk import INTEGER, copy_in
 from passback.ledger.database import Connection, transaction
-from passback.records import TEXT, Frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +17,6 @@ if TYPE_CHECKING:
     from passback.ledger.database import Cursor
 
 BEFORE_THE_FIRST: Final = bytes(32)
-
-HASHES: Final = Frame("hashes", {"seq": INTEGER, "hash": TEXT}, ("seq",))
 
 LOCK_HEAD: Final = """
     INSERT INTO passback.trail_heads (district, seq, hash) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING;
@@ -46,15 +41,18 @@ TEXTS: Final = """
            sis_class_id, assessment_id, class_id, student_id, from_value::text, to_value::text
 """
 
+# The hashes come as one row of bytes, in the order of the rows: cheaper than a table of them to be joined.
 APPEND: Final = """
     INSERT INTO passback.trail
         (district, seq, at, run_id, run_key, ordered_by, rule_set, mapping_hash, kind, line_item_id,
          sis_student_id, sis_class_id, assessment_id, class_id, student_id, from_value, to_value, hash)
     SELECT district, seq, at, run_id, run_key, ordered_by, rule_set, mapping_hash, kind, line_item_id,
            sis_student_id, sis_class_id, assessment_id, class_id, student_id, from_value, to_value,
-           decode(hashes.hash, 'hex')
-    FROM pg_temp.appended JOIN pg_temp.hashes USING (seq)
+           substring(%(hashes)s FROM (32 * (seq - %(last)s - 1) + 1)::int FOR 32)
+    FROM pg_temp.appended ORDER BY seq
 """
+
+_CANONICAL: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 MOVE_HEAD: Final = "UPDATE passback.trail_heads SET seq = %s, hash = %s WHERE district = %s"
 
@@ -76,17 +74,14 @@ def append(cursor: Cursor, district: str, changes: sql.Composable) -> None:
     last, head = cursor.fetchone() or (0, BEFORE_THE_FIRST)
     link = bytes(head)
     cursor.execute(NUMBER_ROWS.format(changes=changes), {"district": district, "last": last})
-    cursor.execute("ANALYZE pg_temp.appended")
     cursor.execute(f"{TEXTS} FROM pg_temp.appended ORDER BY seq")
-    seqs, hashes = [], []
-    for seq, *texts in cursor.fetchall():
+    seq, hashes = last, bytearray()
+    for seq, *texts in cursor:  # noqa: B007 - the last one is the new head's
         link = _hash(link, texts)
-        seqs.append(seq)
-        hashes.append(link.hex())
-    if seqs:
-        copy_in(cursor, pd.DataFrame({"seq": seqs, "hash": hashes}), HASHES)
-        cursor.execute(APPEND)
-        cursor.execute(MOVE_HEAD, (seqs[-1], link, district))
+        hashes += link
+    if hashes:
+        cursor.execute(APPEND, {"hashes": hashes, "last": last})
+        cursor.execute(MOVE_HEAD, (seq, link, district))
 
 
 def verify_trail(connection: Connection, district: str) -> int | None:
@@ -112,5 +107,4 @@ def verify_trail(connection: Connection, district: str) -> int | None:
 
 def _hash(before: bytes, texts: Sequence[str | None]) -> bytes:
     """A row's hash: SHA-256 of the hash before and the row's texts as a JSON list."""
-    canonical = json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(before + canonical.encode()).digest()
+    return hashlib.sha256(before + _CANONICAL.encode(texts).encode()).digest()

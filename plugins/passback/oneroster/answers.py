@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def one_line(text: str) -> str:
     return words if len(words) <= _WORDS_KEPT else words[: _WORDS_KEPT - 1] + "…"
 
 
+@lru_cache(maxsize=16)  # nearly every answer of a night is one of these
 def _accepted(status: int, *, writes: bool) -> Answer:
     return Answer(Decision.VERIFY if writes else Decision.DONE, status)
 

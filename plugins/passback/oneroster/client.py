@@ -431,7 +431,7 @@ class Client:
     async def _known(self, path: str, key: str) -> list[dict[str, Any]]:
         try:
             return [record async for record in self.collection(path, key)]
-        except _NotFoundError:
+        except NotFoundError:
             return []
 
     async def _page(self, path: str, key: str, query: Mapping[str, str]) -> tuple[Response, list[Any]]:
@@ -473,7 +473,7 @@ class Client:
                 mend=f"Have its administrator give this API client the permission to read {collection}.",
             )
         if answer.status == _NOT_FOUND:
-            return _NotFoundError(
+            return NotFoundError(
                 f"{self.profile.title} has nothing at this address: {said}.",
                 where=where,
                 mend="Check the host of the connection and the paths in its extra.",
@@ -492,7 +492,10 @@ class Client:
 
     async def _ask(self, request: _Request) -> Response:
         """Send a request with a token until it is answered, or given up."""
-        response = await self._persistently(lambda: self._authorised(request), repeatable=request.repeatable)
+        response = await self._authorised(request)
+        again = _try_again if request.repeatable else _surely_not_done
+        if again(response):
+            response = await self._persistently(response, again, lambda: self._authorised(request))
         if response.answer.decision is Decision.STOP_RUN:
             raise ConfigurationError(
                 f"{self.profile.title} answered with a redirect ({response.answer.status}), which passback"
@@ -539,50 +542,57 @@ class Client:
         if is_one_of(url, self.services):
             headers = {**self._reads, **headers}
         request = _Request("POST", url, "token", headers, form, writes=True)
-        response = await self._persistently(lambda: self._exchange(request))
+        response = await self._exchange(request)
+        if _try_again(response):
+            response = await self._persistently(response, _try_again, lambda: self._exchange(request))
         return response.answer, response.body
 
     async def _persistently(
-        self, attempt: Callable[[], Awaitable[Response]], *, repeatable: bool = True
+        self,
+        first: Response,
+        again: Callable[[Response], bool],
+        attempt: Callable[[], Awaitable[Response]],
     ) -> Response:
-        """The first answer that is one, or the last when patience ends."""
-        first: Response | None = await attempt()
-        again = _try_again if repeatable else _surely_not_done
-        if first is not None and not again(first):
-            return first  # nearly always: the machinery of retries costs as much as half a request
+        """The first answer that is one after a first attempt that brought none, or the last of all.
+
+        Not for the first attempt itself: the machinery of retries costs as much as half a request.
+        """
+        brought: Response | None = first
 
         async def next_attempt() -> Response:
-            nonlocal first
-            if first is None:
+            nonlocal brought
+            if brought is None:
                 return await attempt()
-            response, first = first, None
+            response, brought = brought, None
             return response
 
         return await self._retrying.copy(retry=retry_if_result(again))(next_attempt)
 
     async def _exchange(self, request: _Request, credential: Credential | None = None) -> Response:
         """One request and its answer, in its turn."""
-        async with self.limits.turn():
+        await self.limits.begin()
+        try:
             self.requests += 1
             headers = request.headers
             if credential:  # signed now: a signature ages while it waits for its turn
                 headers = {**headers, "Authorization": credential(request.method, request.url)}
-            try:
-                async with self._session.request(
-                    request.method,
-                    URL(request.url, encoded=True),
-                    data=request.body,
-                    headers=headers,
-                    allow_redirects=False,
-                    middlewares=(_once,) if self._signs or not request.repeatable else None,
-                ) as reply:
-                    body = await reply.read()
-            except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
-                raise self._wrong_address(request, failure) from None
-            except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-                # A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
-                self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
-                return Response(lost(failure, sent=not isinstance(failure, _NOT_CONNECTED)), {}, b"")
+            async with self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                data=request.body,
+                headers=headers,
+                allow_redirects=False,
+                middlewares=(_once,) if self._signs or not request.repeatable else None,
+            ) as reply:
+                body = await reply.read()
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
+            raise self._wrong_address(request, failure) from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+            # A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
+            self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
+            return Response(lost(failure, sent=not isinstance(failure, _NOT_CONNECTED)), {}, b"")
+        finally:
+            self.limits.end()
         self._unreachable = False
         answer = answer_of(reply.status, reply.headers, body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
@@ -620,7 +630,7 @@ class _RefusedReadError(ContractError):
     """A read was answered 400, or another refusal that is no matter of permission or address."""
 
 
-class _NotFoundError(ConfigurationError):
+class NotFoundError(ConfigurationError):
     """A read was answered 404."""
 
 

@@ -14,11 +14,13 @@ import asyncio
 import logging
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import pandas as pd
 
 from passback.errors import ContractError, PermissionRefusedError, UnavailableError
 from passback.gradebook import GradebookLineItems
+from passback.oneroster.client import NotFoundError
 from passback.oneroster.held import flag, held_line_items, is_active, not_as_agreed, reference, text
 from passback.records import (
     SIS_CATEGORIES,
@@ -30,7 +32,7 @@ from passback.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from passback.oneroster import Client
 
@@ -47,6 +49,7 @@ _SCHOOL_YEAR: Final = "schoolYear"
 _CLOSED: Final = "closed"
 _ISO_DATE: Final = len("2026-11-22")
 _OF_ONE_GRADEBOOK: Final = (ContractError, PermissionRefusedError, UnavailableError)
+_NOT_SERVED: Final = (404, 405, 501)
 _ONE_DAY: Final = timedelta(days=1)
 
 
@@ -126,23 +129,61 @@ async def read_facts(sis: Client, *, today: date) -> dict[str, pd.DataFrame]:
     }
 
 
-async def read_line_items(sis: Client, classes: Collection[str]) -> GradebookLineItems:
+async def read_line_items(sis: Client, classes: Collection[str]) -> GradebookLineItems | None:
     """What stands in the gradebooks of some classes; one that cannot be read does not stop the others.
+
+    A class that the SIS does not know (404) has an empty one, as long as it knows any.
 
     Args:
         sis: The SIS.
-        classes: The classes, by the SIS's ids.
+        classes: Classes that are on its roster, by its ids.
+
+    Returns:
+        None where the SIS does not show gradebooks at all: a provider may be certified for writing alone, and
+        then answers 404, 405 or 501 to every such read.
 
     Raises:
         PassbackError: as `Client.collection` does; what one gradebook alone refuses only if all do.
     """
     names = sorted(set(classes))
-    listings = await each_or_all(sis.line_items_of_class(name) for name in names)
-    held = held_line_items(record for listing in listings if listing is not None for record in listing)
+    try:
+        listings = await each_or_all(_gradebook(sis, name) for name in names)
+    except ContractError:
+        if await _shows_gradebooks(sis, names):
+            raise
+        return None
+    # Refused, or not there: of one class that may be so, of all of them it is the SIS's way.
+    all_absent = all(listing is not None and listing.absent for listing in listings)
+    none_read = all(listing is None or listing.absent for listing in listings)
+    if names and none_read and (all_absent or not await _shows_gradebooks(sis, names)):
+        return None
+    held = held_line_items(record for listing in listings if listing for record in listing.records)
     return GradebookLineItems(
         held.drop_duplicates("line_item_id", ignore_index=True),
         frozenset(name for name, listing in zip(names, listings, strict=True) if listing is None),
     )
+
+
+class _Gradebook(NamedTuple):
+    records: list[dict[str, Any]]
+    absent: bool = False  # the SIS knows no such address
+
+
+async def _gradebook(sis: Client, name: str) -> _Gradebook:
+    try:
+        return _Gradebook([record async for record in sis.collection(_address(name), "lineItems")])
+    except NotFoundError:
+        return _Gradebook([], absent=True)
+
+
+async def _shows_gradebooks(sis: Client, names: Sequence[str]) -> bool:
+    """Whether the SIS lists gradebooks at all, where every listing was refused."""
+    response = await sis.get(_address(names[0]), {"limit": "1", "offset": "0"})
+    return response.answer.status not in _NOT_SERVED
+
+
+def _address(sis_class_id: str) -> str:
+    return f"/classes/{quote(sis_class_id, safe='')}/lineItems"
 
 
 async def each_or_all(reads: Iterable[Awaitable[Found]]) -> list[Found | None]:

@@ -8,17 +8,19 @@ a record whose answer was lost is known again.
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
-from passback.errors import ConfigurationError
-from passback.gradebook import MARK, RESULT_VALUES
+from passback.errors import ConfigurationError, ContractError, PermissionRefusedError, UnavailableError
+from passback.gradebook import MARK, RESULT_VALUES, GradebookLineItems
 from passback.oneroster import v1p1, v1p2
 from passback.oneroster.answers import Answer, Decision
 from passback.oneroster.client import Client, Retries
 from passback.oneroster.facts import read_facts, read_line_items
-from passback.oneroster.held import held_results
+from passback.oneroster.held import HELD_LINE_ITEMS, held_comments, held_results
 from passback.oneroster.ids import result_id
 from passback.sis.profile import Deletes, Writes
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from passback.connections import Endpoint
-    from passback.gradebook import GradebookLineItems, LineItemRow, ResultRow
+    from passback.gradebook import LineItemRow, ResultRow
     from passback.oneroster.limits import Limits
     from passback.oneroster.v1p1 import LineItemValues, ResultValues
     from passback.sis import SisProfile
@@ -44,6 +46,9 @@ _NOTHING_HELD: Final = Answer(Decision.DONE, 0, "not sent: the SIS holds none")
 _NOT_SUBMITTED: Final = "not submitted"
 _GONE: Final = (404, 410)
 _NOT_OF_A_ROW: Final = (403, 405, 501)  # a refusal that no row can help
+_COMMENT_UNREAD: Final = Answer(
+    Decision.RETRY_LATER, 0, "not sent: whether a teacher's comment stands beside it could not be read"
+)
 _NO_ID: Final = "it was accepted, but no id came back"
 
 
@@ -106,9 +111,13 @@ class OneRosterGradebook:
         self.results_by_student = False
         self.results_at_once = _MOST_AT_ONCE if self.writes == "post" else 1
         self.result_values: Sequence[str] = RESULT_VALUES if marks == "none" else (*RESULT_VALUES, MARK)
+        self.shows_gradebooks = True
         self._flags = marks == "flags"
         self._comments = _comments(profile) if marks == "comment" else {}
         self._clock = clock
+        self._teachers_comments = dict[str, str]()  # by the SIS's id of the result
+        self._commented = set[str]()  # line items of which they are known
+        self._reading_comments: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def requests(self) -> int:
@@ -134,12 +143,25 @@ class OneRosterGradebook:
         return await read_facts(self.client, today=today)
 
     async def line_items(self, classes: Collection[str]) -> GradebookLineItems:
-        """What stands in the gradebooks of some classes."""
-        return await read_line_items(self.client, classes)
+        """What stands in the gradebooks of some classes; all are unreadable where the SIS shows none."""
+        read = await read_line_items(self.client, classes)
+        if read is None:
+            self.shows_gradebooks = False
+            return GradebookLineItems(HELD_LINE_ITEMS.empty(), frozenset(classes))
+        self.shows_gradebooks = True
+        return read
 
     async def results(self, sis_class_id: str, sis_line_item_id: str) -> pd.DataFrame:
         """What a line item holds, as `held.HELD_RESULTS`."""
-        return held_results(await self.client.results_of_line_item(sis_class_id, sis_line_item_id))
+        records = await self.client.results_of_line_item(sis_class_id, sis_line_item_id)
+        self._commented.add(sis_line_item_id)
+        ours = {comment.lower() for comment in self._comments.values()}
+        self._teachers_comments |= {
+            sis_result_id: comment
+            for sis_result_id, comment in held_comments(records).items()
+            if comment.strip().lower() not in ours
+        }
+        return held_results(records)
 
     async def write_category(self, category_id: str, title: str) -> Answer:
         """Create a category of the whole district."""
@@ -206,8 +228,26 @@ class OneRosterGradebook:
         return await self.client.put("result", held_under, body)
 
     async def _put_result(self, row: ResultRow) -> Answer:
+        if not await self._know_comments(row):
+            return _COMMENT_UNREAD
         body = self._result_body(row)
         return await self.client.put("result", body["sourcedId"], body)
+
+    async def _know_comments(self, row: ResultRow) -> bool:
+        """Whether it is known what a teacher wrote beside a result that was taken over: a PUT replaces it.
+
+        Where ids are ours, a result that has another is such a one. Its line item is read once.
+        """
+        if not (self.repeatable and row.sis_result_id):
+            return True
+        held_under = row.sis_line_item_id or row.line_item_id
+        async with self._reading_comments[held_under]:
+            if held_under not in self._commented:
+                try:
+                    await self.results(row.sis_class_id, held_under)
+                except (ContractError, PermissionRefusedError, UnavailableError):
+                    return False
+        return True
 
     async def _write_new(self, rows: Sequence[ResultRow]) -> Sequence[Answer]:
         """Results to which the SIS allots ids; of many that are refused together, each that is in order."""
@@ -286,7 +326,8 @@ class OneRosterGradebook:
             "score": None if math.isnan(row.score) else row.score,
             "score_status": row.score_status,
             "score_date": row.score_date,
-            "comment": self._comments.get(row.mark, ""),
+            # A mark that goes out as a comment needs its place.
+            "comment": self._comments.get(row.mark) or self._teachers_comments.get(row.sis_result_id, ""),
             "modified": self._clock(),
             "services": self.client.services,
         }

@@ -68,6 +68,16 @@ def held_results(records: Iterable[Record]) -> pd.DataFrame:
     return _held(HELD_RESULTS, "results", records, _result)
 
 
+def held_comments(records: Iterable[Record]) -> dict[str, str]:
+    """The comments that stand beside results, by the results' ids."""
+    comments = ((record.get("sourcedId"), record.get("comment")) for record in records if is_active(record))
+    return {
+        _as_we_write_it(sourced_id): comment
+        for sourced_id, comment in comments
+        if isinstance(sourced_id, str) and isinstance(comment, str) and comment.strip()
+    }
+
+
 def is_active(record: Record) -> bool:
     """Whether a record counts: 1.0's `inactive` reads as `tobedeleted`; no status at all is active."""
     return record.get("status") not in ("tobedeleted", "inactive")

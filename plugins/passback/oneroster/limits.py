@@ -72,6 +72,7 @@ class Limits:
         self._share = Share(connections, requests_per_second)
         self._under_way = 0
         self._line = asyncio.Lock()
+        self._in_line = 0
         self._changed = asyncio.Event()
         self._paused_until = 0.0
         self._brake = 1.0
@@ -97,19 +98,38 @@ class Limits:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait until a request may go out, and count it as under way inside the with-block."""
-        async with self._line:  # first come, first served: only the first looks at the clock
-            while (seconds := self._wait()) > 0:
-                self._changed.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
-                        await self._changed.wait()
-            self._under_way += 1
-            self._saved_up -= 1
+        await self.begin()
         try:
             yield
         finally:
-            self._under_way -= 1
-            self._changed.set()
+            self.end()
+
+    async def begin(self) -> None:
+        """Wait until a request may go out, and count it as under way until `end`.
+
+        What `turn` does, for who begins thousands in a second.
+        """
+        if self._in_line or self._wait() > 0:
+            await self._queue()
+        self._under_way += 1
+        self._saved_up -= 1
+
+    def end(self) -> None:
+        """Count a request that has begun as under way no more."""
+        self._under_way -= 1
+        self._changed.set()
+
+    async def _queue(self) -> None:
+        self._in_line += 1
+        try:
+            async with self._line:  # first come, first served: only the first looks at the clock
+                while (seconds := self._wait()) > 0:
+                    self._changed.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
+                            await self._changed.wait()
+        finally:
+            self._in_line -= 1
 
     def pause(self, seconds: float) -> None:
         """Let nobody start a request for so long, and all go on at half the rate after it.

@@ -46,7 +46,7 @@ class Report:
         summary: Plain JSON. The run as `passback status --json` shows it, and `name` (the district's full
             name), `timezone`, `classes` (a list of `{class_id, title, extracted}` with the six outcomes as
             further keys), `for_a_person` (a list of `{kind, class_title, assessment_title, scores,
-            sentence}`, kind being `deleted_in_source`, `removed_in_source` or `not_read`), `written`
+            sentence}`, kind as `steps.report` has them), `written`
             (`{line_items, results}`: how many entries were sent, or in a preview would be), `limit` (how many
             scores the SIS is `known` to hold and how many of them would be `changed`, have `vanished` or are
             `refused`; whether it `asks`, its `share` and `at_least`, and rows of `classes`), `decision` (what

@@ -73,6 +73,7 @@ def assessment_columns(
     district: District,
     profile: SisProfile,
     known_line_items: pd.DataFrame,
+    allots_ids: bool,
     now: datetime,
 ) -> pd.DataFrame:
     """The columns that assessment rules look at.
@@ -83,6 +84,7 @@ def assessment_columns(
         district: Its time zone, effective date, categories, and what it says of its source and SIS.
         profile: Its SIS: where its categories belong, and whether they are imported.
         known_line_items: The ledger's line items: which of the SIS's are ours, and when they were due.
+        allots_ids: Whether the SIS may hold what is ours under an id that nobody was told.
         now: The instant to judge at.
 
     Returns:
@@ -152,6 +154,7 @@ def assessment_columns(
         facts[SIS_LINE_ITEMS.name],
         known_line_items,
         district.source.system,
+        allots_ids=allots_ids,
         adopt=district.sis.adopt,
     )
     return frame
@@ -382,14 +385,15 @@ def _add_twins(
     known_line_items: pd.DataFrame,
     source_system: str,
     *,
+    allots_ids: bool,
     adopt: bool,
 ) -> None:
     """Add foreign_twin: the SIS holds an assignment of the same class, title and due date that is not ours.
 
     Without a due date, the assign date is what goes out for it.
-    Ours is what the ledger knows by either id, what carries our id, what we sent without learning its id,
-    and, should the ledger have been lost, what the feed's ids lead to. One single match that nobody else
-    wants may be taken over: its id is in adopts then.
+    Ours is what the ledger knows by either id, what carries our id, what we sent to this very place without
+    learning the id that the SIS allotted it, and, should the ledger have been lost, what the feed's ids lead
+    to. One single match that nobody else wants may be taken over: its id is in adopts then.
     """
     known = [*known_line_items["line_item_id"], *known_line_items["sis_line_item_id"]]
     foreign = sis_line_items[~sis_line_items["line_item_id"].isin(known)]
@@ -409,9 +413,10 @@ def _add_twins(
     place = ["sis_class_id", "title", "due_date"]
     dated = frame.assign(due_date=frame["due_date"].fillna(frame["assign_date"]).fillna(""))
     found = positions(dated, foreign[place])
-    lost = known_line_items["state"].eq("intended") & known_line_items["sis_line_item_id"].eq("")
-    sent_without_id = ours.isin(known_line_items.loc[lost, "line_item_id"])
-    twin = (found >= 0) & ~sent_without_id
+    unanswered = known_line_items["state"].eq("intended") & known_line_items["sis_line_item_id"].eq("")
+    sent_there = ["line_item_id", *place]
+    lost = known_line_items.loc[unanswered & allots_ids, sent_there]
+    twin = (found >= 0) & ~(positions(dated.assign(line_item_id=ours), lost) >= 0)
     held = known_line_items.loc[known_line_items["state"].ne("gone"), "line_item_id"]
     may_adopt = (
         adopt

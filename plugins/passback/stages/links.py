@@ -47,7 +47,10 @@ def gone(known_line_items: pd.DataFrame, held: pd.DataFrame, unreadable: Collect
     was_held = known_line_items["state"].isin(_WAS_HELD) | known_line_items["accepted_category_id"].ne("")
     looked_for = known_line_items[was_held & ~known_line_items["sis_class_id"].isin(list(unreadable))]
     there = held_under(looked_for).isin(held["line_item_id"])
-    there |= looked_for["line_item_id"].isin(held["passback_id"])
+    # A copy that carries our id, under another id than ours is known to be held under, is no place to write
+    # to before the ledger has forgotten that one.
+    unlinked = looked_for["sis_line_item_id"].eq("")
+    there |= unlinked & looked_for["line_item_id"].isin(held["passback_id"])
     return looked_for[~there]
 
 

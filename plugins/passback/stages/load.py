@@ -9,7 +9,7 @@ before it is sent again.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", LineItemRow, ResultRow)
 
-_BATCH: Final = 500  # rows whose intent is committed at once, or a little more
+_BATCH: Final = 2_000  # rows whose intent, and then whose answers, are committed at once, or a little more
+_FIRST: Final = 8  # the first batch is this much smaller, so that sending begins at once
 _EVERY: Final = 2.0  # seconds after which answers are written and progress is told at the latest
 _HELD: Final = ("accepted", "confirmed")
 # Where the SIS allots ids, the one that is known may be of a record that never was stored.
@@ -431,7 +432,11 @@ class _Delivery(Generic[Row]):
     count_as: str
     missing: set[Key] = field(default_factory=set)
     allotted: dict[Key, str] = field(default_factory=dict)
-    _parcels: asyncio.Queue[Sequence[Row]] = field(default_factory=lambda: asyncio.Queue(maxsize=_BATCH))
+    _parcels: deque[Sequence[Row]] = field(default_factory=deque)
+    _fed: bool = False  # no more parcels come
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+    _few: asyncio.Event = field(default_factory=asyncio.Event)  # so few are left that …
+    _enough_left: int = 0  # … the next batch has to be on its way
     _answers: list[tuple[Key, Answer, str, datetime]] = field(default_factory=list)
     _enough: asyncio.Event = field(default_factory=asyncio.Event)
     _unsettled: dict[Key, tuple[Row, Answer]] = field(default_factory=dict)
@@ -477,11 +482,11 @@ class _Delivery(Generic[Row]):
     async def _deliver(self, feed: Any) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                workers = [group.create_task(self._send()) for _ in range(self.desk.sis.limits.connections)]
-                workers.append(group.create_task(self._keep_books()))
-                await group.create_task(feed)
-                for worker in workers:
-                    worker.cancel()
+                books = group.create_task(self._keep_books())
+                group.create_task(feed)
+                connections = self.desk.sis.limits.connections
+                await asyncio.wait([group.create_task(self._send()) for _ in range(connections)])
+                books.cancel()
         except ExceptionGroup as failures:  # one tells; the others were cancelled for it
             raise failures.exceptions[0] from None
         finally:
@@ -494,25 +499,38 @@ class _Delivery(Generic[Row]):
             columns = self.rows.iloc[start:end][list(self.row_type._fields)].astype(object)
             # Four times as fast as from Arrow.
             rows = [self.row_type._make(row) for row in columns.itertuples(index=False, name=None)]
-            for first, last in pairwise(cuts):
-                await self._parcels.put(rows[first - start : last - start])
-        await self._parcels.join()
+            self._parcels.extend(rows[first - start : last - start] for first, last in pairwise(cuts))
+            self._more.set()
+            self._enough_left = len(cuts) // 2
+            self._few.clear()
+            await self._few.wait()
+        self._end()
 
     async def _put_parcels(self, parcels: Sequence[Sequence[Row]]) -> None:
-        for parcel in parcels:
-            await self._parcels.put(parcel)
-        await self._parcels.join()
+        self._fed = False
+        self._parcels.extend(parcels)
+        self._end()
+
+    def _end(self) -> None:
+        self._fed = True
+        self._more.set()
 
     async def _send(self) -> None:
-        while True:
-            parcel = await self._parcels.get()
+        # Not a queue: it wakes a task for every row, which costs a good part of a request.
+        while self._parcels or not self._fed:
+            if not self._parcels:
+                self._more.clear()
+                await self._more.wait()
+                continue
+            parcel = self._parcels.popleft()
+            if len(self._parcels) <= self._enough_left:
+                self._few.set()
             answers = await self.write(parcel)
             now = self.desk.clock()
             for row, reply in zip(parcel, answers, strict=True):
                 self._note(row, reply, now)
             if len(self._answers) >= _BATCH:
                 self._enough.set()
-            self._parcels.task_done()
 
     def _note(self, row: Row, reply: Answer, now: datetime) -> None:
         """Keep what became of a row, for the ledger and for what comes after."""
@@ -535,8 +553,8 @@ class _Delivery(Generic[Row]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY):
                     await self._enough.wait()
-            self._enough.clear()
             await self._write_down()
+            self._enough.clear()  # only now: what is being written has counted until here
 
     async def _write_down(self) -> None:
         if self._answers:
@@ -558,10 +576,13 @@ def _batches(rows: pd.DataFrame, at_once: int) -> Iterator[tuple[int, int, list[
     A line item's rows stay together, so that no more requests are sent than needed.
     """
     total = len(rows)
+    size = -(-_BATCH // _FIRST)
     if at_once == 1:
-        for start in range(0, total, _BATCH):
-            end = min(start + _BATCH, total)
+        start = 0
+        while start < total:
+            end = min(start + size, total)
             yield start, end, list(range(start, end + 1))
+            start, size = end, min(2 * size, _BATCH)
         return
     ids = rows["line_item_id"].to_numpy(dtype=object)
     alone = rows["sis_result_id"].ne("").to_numpy(dtype=bool)  # replaced one by one, so in parallel
@@ -571,23 +592,27 @@ def _batches(rows: pd.DataFrame, at_once: int) -> Iterator[tuple[int, int, list[
     start, inside = 0, list[int]()
     for cut in [*cuts, total]:
         inside.append(cut)
-        if cut - start >= _BATCH or (cut == total and cut > start):
+        if cut - start >= size or (cut == total and cut > start):
             yield start, cut, inside
-            start, inside = cut, [cut]
+            start, inside, size = cut, [cut], min(2 * size, _BATCH)
 
 
 def _answer_frame(
     answers: Sequence[tuple[Key, Answer, str, datetime]], key_columns: Sequence[str]
 ) -> pd.DataFrame:
     """The answers as the ledger takes them: key, state, status (null: none came), words, time, sis_id."""
-    keys = pd.DataFrame([key for key, _, _, _ in answers], columns=list(key_columns), dtype=TEXT)
-    replies = [reply for _, reply, _, _ in answers]
-    return keys.assign(
-        state=pd.Series([_STATES.get(reply.decision, "intended") for reply in replies], dtype=TEXT),
-        status=pd.Series([reply.status or None for reply in replies], dtype="Int64"),
-        words=pd.Series([reply.words for reply in replies], dtype=TEXT),
-        answered_at=pd.Series([moment for _, _, _, moment in answers], dtype=INSTANT),
-        sis_id=pd.Series([sis_id for _, _, sis_id, _ in answers], dtype=TEXT),
+    keys, replies, sis_ids, moments = zip(*answers, strict=True)
+    columns = dict(zip(key_columns, zip(*keys, strict=True), strict=True)) | {
+        "state": [_STATES.get(reply.decision, "intended") for reply in replies],
+        "words": [reply.words for reply in replies],
+        "sis_id": sis_ids,
+    }
+    return pd.DataFrame(
+        {name: pd.array(values, dtype=TEXT) for name, values in columns.items()}
+        | {
+            "status": pd.array([reply.status or None for reply in replies], dtype="Int64"),
+            "answered_at": pd.array(moments, dtype=INSTANT),
+        }
     )
 
 

@@ -63,7 +63,8 @@ def transform(
 
     A row is planned when the ledger does not say that the SIS holds the same values, or when this very run
     wrote it: so a cleared task finds the same plan again. A line item that somebody removed in the SIS is not
-    planned, nor any of its results, unless it may be written anew; in mode full it is looked for.
+    planned, nor any of its results, unless it may be written anew, or what stands in its place may be taken
+    over; in mode full it is looked for.
 
     Args:
         line_items: `records.PASSING_LINE_ITEMS`.
@@ -83,7 +84,7 @@ def transform(
     items = line_items.assign(line_item_id=pd.Series(ids, index=line_items.index, dtype="str"))
     if not (recreate or everything):
         gone = known_line_items.loc[known_line_items["state"].eq(_GONE), "line_item_id"]
-        items = items[~items["line_item_id"].isin(gone)]
+        items = items[~items["line_item_id"].isin(gone) | items["adopts"].ne("")]
     scores = results.merge(
         items[["assessment_id", "class_id", "line_item_id"]], on=["assessment_id", "class_id"]
     )
@@ -98,6 +99,21 @@ def transform(
         line_items=planned.assign(action=planned["action"].mask(adopts, "adopt")),
         results=pd.concat([written, _cleared(removed)], ignore_index=True),
     )
+
+
+def with_settled(
+    results: pd.DataFrame, settled: pd.DataFrame, known_line_items: pd.DataFrame
+) -> pd.DataFrame:
+    """What the SIS should hold: of line items that are gone, also what is too old to be sent for itself.
+
+    Args:
+        results: `records.PASSING_RESULTS`.
+        settled: `stages.validate.SETTLED_RESULTS`.
+        known_line_items: The ledger's line items.
+    """
+    place = ["assessment_id", "sis_class_id"]
+    gone = known_line_items.loc[known_line_items["state"].eq(_GONE), place].drop_duplicates()
+    return pd.concat([results, settled.merge(gone, on=place)], ignore_index=True)
 
 
 def _cleared(removed: pd.DataFrame) -> pd.DataFrame:

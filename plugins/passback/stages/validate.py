@@ -20,6 +20,7 @@ from passback.records import (
     PASSING_RESULTS,
     SCORE_VERDICTS,
     SCORES,
+    Frame,
 )
 from passback.rules.columns import assessment_columns, local_dates, score_columns
 from passback.rules.lookup import positions
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
 GRADED_STATUS: Final = "fully graded"
 EXCUSED_STATUS: Final = "exempt"
-_IN_SIS: Final = ("intended", "accepted", "confirmed", "not_stored")  # it was sent, whatever came of it
+# It was sent, whatever came of it, also where somebody took its line item out: that may be written anew.
+_IN_SIS: Final = ("intended", "accepted", "confirmed", "not_stored", "gone")
+
+SETTLED_RESULTS: Final = Frame("settled_results", PASSING_RESULTS.columns, PASSING_RESULTS.key)
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,10 @@ class Verdicts:
         scores: `records.SCORE_VERDICTS`, one row a row of the source: differing copies of a record keep
             several, all refused, so that counts add up.
         line_items: `records.PASSING_LINE_ITEMS`: what the SIS should hold of every assessment that passed.
-        results: `records.PASSING_RESULTS`: what it should hold of every score that passed, left out what it
-            holds and what changed too long ago to be sent again.
+        results: `records.PASSING_RESULTS`: what it should hold of every score that passed, but for
+            `settled_results`.
+        settled_results: The same of what it holds, and what changed too long ago to be sent again: it goes
+            out only if its line item turns out to be gone.
         marks_left_out: How many scores go out without their mark (late, missing), because the SIS holds none.
     """
 
@@ -57,6 +63,7 @@ class Verdicts:
     scores: pd.DataFrame
     line_items: pd.DataFrame
     results: pd.DataFrame
+    settled_results: pd.DataFrame
     marks_left_out: Mapping[str, int]
 
 
@@ -78,6 +85,7 @@ def validate(
     profile: SisProfile,
     known_line_items: pd.DataFrame,
     known_results: pd.DataFrame,
+    allots_ids: bool,
     now: datetime,
     everything: bool,
 ) -> Verdicts:
@@ -91,6 +99,7 @@ def validate(
         profile: Its SIS: what it can hold, and how.
         known_line_items: The ledger's line items: what of the SIS's is ours.
         known_results: The ledger's results: what was sent before.
+        allots_ids: Whether the SIS may hold what is ours under an id that nobody was told.
         now: The instant to judge at (UTC).
         everything: However long ago a grade changed, it counts (mode full).
 
@@ -105,6 +114,7 @@ def validate(
         suites=suites,
         profile=profile,
         known_line_items=known_line_items,
+        allots_ids=allots_ids,
         now=now,
     )
     scores = source[SCORES.name].reset_index(drop=True)
@@ -126,16 +136,23 @@ def validate(
     own = judge(columns, suites.scores, parameters)
     verdicts = pd.concat([verdict_of_its_own.drop(index=own.index), own]).sort_index()
     sent = own["outcome"].eq(PASSED)
+    settled = pd.Series(data=False, index=sent.index)
     if not everything and (days := parameters.get("change_window_days")) is not None:
         confirmed = known_results[known_results["state"].eq("confirmed")]
-        sent &= ~(columns["grade_age_days"].gt(days) & _is_among(judged, confirmed))
+        settled = sent & columns["grade_age_days"].gt(days) & _is_among(judged, confirmed)
+        sent &= ~settled
     marks = district.sis.late_and_missing or profile.late_and_missing
+
+    def results(rows: pd.Series) -> pd.DataFrame:
+        return _results(judged[rows], columns[rows], district.timezone, profile, marks=marks != "none")
+
     line_items = passing.assign(due_date=passing["due_date"].fillna(passing["assign_date"]))
     return Verdicts(
         assessments=ASSESSMENT_VERDICTS.conform(assessments),
         scores=SCORE_VERDICTS.conform(scores.join(verdicts)),
         line_items=PASSING_LINE_ITEMS.conform(line_items),
-        results=_results(judged[sent], columns[sent], district.timezone, profile, marks=marks != "none"),
+        results=results(sent),
+        settled_results=results(settled),
         marks_left_out=_count_marks(judged[sent], columns[sent]) if marks == "none" else {},
     )
 
@@ -148,6 +165,7 @@ def judge_assessments(
     suites: Suites,
     profile: SisProfile,
     known_line_items: pd.DataFrame,
+    allots_ids: bool,
     now: datetime,
 ) -> pd.DataFrame:
     """Judge the assessments alone, with the arguments of `validate`.
@@ -164,6 +182,7 @@ def judge_assessments(
         district=district,
         profile=profile,
         known_line_items=known_line_items,
+        allots_ids=allots_ids,
         now=now,
     )
     return columns.join(judge(columns, suites.assessments, parameters_of(district, suites)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from passback import ledger
-from passback.errors import CountsError
+from passback.errors import ContractError, CountsError
 from passback.frame_store import read_frame
 from passback.oneroster.facts import each_or_all
 from passback.oneroster.held import HELD_RESULTS
@@ -27,6 +27,7 @@ from passback.stages.links import gone, held_under, under_our_ids
 from passback.steps.decision import is_cancelled, keep_lost
 from passback.steps.prune import prune
 from passback.steps.report import run_report
+from passback.steps.unanswered import settle_unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +107,7 @@ async def _read_back(work: Work, plan: Plan) -> int:
     """Ask the SIS what it holds of what it accepted, by class and by line item; keep the answers."""
     district = work.night.district.district
     async with work.gradebook() as sis:
+        await settle_unanswered(work, sis, plan)
         line_items = _written(work.known_line_items(), plan.line_items, LINE_ITEM_KEY, work.run_id, sis)
         if len(line_items):
             held, unreadable = await sis.line_items(set(line_items["sis_class_id"]))
@@ -118,22 +120,28 @@ async def _read_back(work: Work, plan: Plan) -> int:
             work.say(f"reading back {len(results):,} results")
             held, results = await _held_results(sis, results, work.known_line_items())
             states = _settled(results, held, RESULT_KEY, sis.result_values)
+            missed = states.loc[states["state"].eq("not_stored"), "line_item_id"]
+            lost = await _gone(work, sis, plan, missed)
+            if not sis.shows_gradebooks:  # what it does not show may be there all the same
+                states = states[states["state"].ne("not_stored")]
             ledger.settle_results(work.writable, district, work.run_id, states)
-            await _lose_what_is_gone(work, sis, plan, states)
+            _lose(work, lost)
         return sis.requests
 
 
-async def _lose_what_is_gone(work: Work, sis: Gradebook, plan: Plan, states: pd.DataFrame) -> None:
-    """Notice line items that the SIS holds no more, by results of theirs that it took and does not hold."""
+async def _gone(work: Work, sis: Gradebook, plan: Plan, missed: pd.Series) -> pd.DataFrame:
+    """Line items that the SIS holds no more, found by results of theirs that it took and does not hold."""
     known = work.known_line_items()
-    missed = states.loc[states["state"].eq("not_stored"), "line_item_id"]
     suspect = known[
         known["line_item_id"].isin(missed) & ~known["line_item_id"].isin(plan.line_items["line_item_id"])
     ]
-    if suspect.empty:
-        return
+    if suspect.empty or not sis.shows_gradebooks:
+        return suspect.head(0)
     held, unreadable = await sis.line_items(set(suspect["sis_class_id"]))
-    lost = gone(suspect, held, unreadable)
+    return gone(suspect, held, unreadable)
+
+
+def _lose(work: Work, lost: pd.DataFrame) -> None:
     if len(lost):
         ledger.lose_line_items(
             work.writable, work.night.district.district, work.run_id, lost[["line_item_id"]]
@@ -170,10 +178,13 @@ async def _held_results(
     pairs = pairs.merge(
         line_items[["line_item_id"]].assign(held_id=held_under(line_items)), on="line_item_id", how="left"
     )
-    listings = await each_or_all(
-        _results_of(sis, line_item, sis_class, held_id)
-        for sis_class, line_item, held_id in pairs.itertuples(index=False, name=None)
-    )
+    try:
+        listings = await each_or_all(
+            _results_of(sis, line_item, sis_class, held_id)
+            for sis_class, line_item, held_id in pairs.itertuples(index=False, name=None)
+        )
+    except ContractError:  # no later try will do better: what was sent stays unverified
+        listings = [None] * len(pairs)
     read = pairs.loc[[listing is not None for listing in listings], ["sis_class_id", "line_item_id"]]
     held = [HELD_RESULTS.empty(), *(listing for listing in listings if listing is not None)]
     return pd.concat(held, ignore_index=True), results.merge(read, on=list(read.columns))

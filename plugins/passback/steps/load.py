@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import uvloop
 
 from passback import ledger
 from passback.frame_store import read_frame, read_json
@@ -16,6 +17,7 @@ from passback.stages.links import gone, held_under, kept_categories, twins
 from passback.stages.load import LoadCounts, load
 from passback.stages.transform import Plan
 from passback.steps.decision import is_cancelled
+from passback.steps.looked_into import look_into
 from passback.steps.transform import make_plan
 from passback.steps.work import refuse_if_superseded
 
@@ -46,7 +48,7 @@ def step(work: Work) -> dict[str, int | str]:
         return {"line_items": 0, "results": 0}
     with ledger.district_lock(work.writable, work.night.district.district):
         refuse_if_superseded(work.writable, work.night, work.folder)
-        counts = asyncio.run(_load(work, plan))
+        counts = uvloop.run(_load(work, plan))
     work.note("load", requests=counts.requests)
     return {
         "line_items": counts.line_items_written,
@@ -62,8 +64,10 @@ async def _load(work: Work, plan: Plan) -> LoadCounts:
     async with work.gradebook() as sis:
         await _create_categories(work, sis, plan.line_items)
         known = work.known_line_items()
-        there = await _held(sis, plan.line_items, known)
-        lost = gone(_before_this_run(work, known.merge(plan.line_items[["line_item_id"]]), there), *there)
+        there = await _held(work, sis, plan.line_items, known)
+        # What takes over another's place may be gone itself.
+        in_place = plan.line_items.loc[plan.line_items["adopts"].eq(""), ["line_item_id"]]
+        lost = gone(_before_this_run(work, known.merge(in_place), there), *there)
         if len(lost):
             plan = await _without(work, sis, plan, lost, there.line_items)
         kept = kept_categories(plan.line_items, known, there.line_items)
@@ -106,7 +110,7 @@ async def _write(work: Work, sis: Gradebook, plan: Plan, kept: dict[str, str]) -
 async def _create_categories(work: Work, sis: Gradebook, line_items: pd.DataFrame) -> None:
     """Create the categories that the line items need, where the district has us create them."""
     missing = read_frame(work.folder / "sis", NEW_CATEGORIES)
-    created: list[str] = (read_json(work.folder, "categories") or {}).get("created", [])
+    created: list[str] = (read_json(work.folder, "created-categories") or {}).get("created", [])
     needed = missing["category_id"].isin(line_items["category_id"])
     wanted = missing[needed & ~missing["category_id"].isin(created)]
     for category_id, title in zip(wanted["category_id"], wanted["title"], strict=True):
@@ -121,18 +125,18 @@ async def _create_categories(work: Work, sis: Gradebook, line_items: pd.DataFram
                 at=work.clock(),
             )
             created.append(category_id)
-            work.note("categories", created=created)  # a cleared task does not create it again
+            work.note("created-categories", created=created)  # a cleared task does not create it again
             work.say(f"category {title!r} created in {work.profile.title}")
         else:  # its line items are refused with the SIS's own words
             work.say(f"{work.profile.title} did not take the category {title!r}: {answer.status}")
 
 
-async def _held(sis: Gradebook, planned: pd.DataFrame, known: pd.DataFrame) -> GradebookLineItems:
+async def _held(work: Work, sis: Gradebook, planned: pd.DataFrame, known: pd.DataFrame) -> GradebookLineItems:
     """What stands in the gradebooks where line items are written that stand there already."""
     before = planned[planned["line_item_id"].isin(known["line_item_id"]) | planned["adopts"].ne("")]
     if before.empty:
         return _nothing_looked_at()
-    return await sis.line_items(set(before["sis_class_id"]))
+    return await look_into(work, sis, set(before["sis_class_id"]), known)
 
 
 def _nothing_looked_at() -> GradebookLineItems:

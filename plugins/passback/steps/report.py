@@ -9,7 +9,7 @@ import pandas as pd
 from passback.frame_store import read_frame, read_json
 from passback.oneroster import line_item_id
 from passback.reasons import Outcome
-from passback.records import CHANGES, MARKS
+from passback.records import CHANGES, MARKS, NEW_CATEGORIES
 from passback.report.summary import NOT_PASSED_COLUMNS, Report
 from passback.stages.audit import IN_SIS, count_by_class
 from passback.stages.left_behind import left_behind
@@ -31,6 +31,11 @@ _SENTENCES: Final = {
     " by hand if they should go.",
     "gone_in_sis": "Somebody removed the assignment in the SIS, or its gradebook was replaced. It is written"
     " anew only where the district says so (sis.recreate).",
+    "taken_over_in_sis": "It stood in the SIS already and was taken over, with the scores that it held"
+    " (sis.adopt).",
+    "cleared_in_sis": "Scores were removed in the learning platform, and cleared in the SIS as well"
+    " (sis.removed_scores).",
+    "category_created": "The SIS lacked this category; it was created there (sis.create_categories).",
     "not_read": "It could not be read, and stands as it was read last; the next run reads everything again.",
 }
 
@@ -79,7 +84,7 @@ def run_report(
             "failed_task": "",
             "message": "",
             "classes": count_by_class(final, source["classes"]),
-            "for_a_person": _for_a_person(work, final, source),
+            "for_a_person": [*_for_a_person(work, final, source), *_done_where_allowed(work, plan, source)],
             "limit": noted_limit(work),
             "decision": kept_answer(work),
             "marks_left_out": {mark: judged[mark] for mark in MARKS if judged.get(mark)},
@@ -97,10 +102,7 @@ def _written(work: Work, plan: Plan) -> dict[str, int]:
     if kept_answer(work)["decision"] != "cancel":
         return {"line_items": len(plan.line_items), "results": len(plan.results)}
     sent = {"line_items": work.known_line_items(), "results": work.known_results()}
-    return {
-        kind: int((known["run_id"].eq(work.run_id) & known["state"].isin(IN_SIS)).sum())
-        for kind, known in sent.items()
-    }
+    return {kind: int(_done(work, known).sum()) for kind, known in sent.items()}
 
 
 def _reasons(counted: pd.DataFrame, texts: Mapping[str, Reason]) -> dict[str, dict[str, Any]]:
@@ -158,6 +160,47 @@ def _for_a_person(
         }
         for row in titled.to_dict("records")
     ]
+
+
+def _done_where_allowed(work: Work, plan: Plan, source: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """What a run did that no run does unless the mapping file allows it; of a preview, what it would do."""
+    taken_over = plan.line_items[plan.line_items["action"].eq("adopt")]
+    cleared = plan.results[plan.results["action"].eq("clear")]
+    if not work.night.preview:
+        items, results = work.known_line_items(), work.known_results()
+        taken_over = taken_over.merge(items.loc[_done(work, items), ["line_item_id"]])
+        cleared = cleared.merge(results.loc[_done(work, results), ["line_item_id", "sis_student_id"]])
+    titles = source["assessments"].drop_duplicates(["assessment_id", "class_id"])
+    named = pd.concat(
+        [
+            taken_over[["assessment_id", "class_id"]].assign(kind="taken_over_in_sis", scores=0),
+            cleared.groupby(["assessment_id", "class_id"], as_index=False)
+            .agg(scores=("student_id", "size"))
+            .assign(kind="cleared_in_sis"),
+        ]
+    ).merge(titles[["assessment_id", "class_id", "title"]], on=["assessment_id", "class_id"], how="left")
+    titled = named.merge(_class_titles(source), on="class_id", how="left").fillna("")
+    created = (read_json(work.folder, "created-categories") or {}).get("created", [])
+    categories = read_frame(work.folder / "sis", NEW_CATEGORIES)
+    titles_created = categories.loc[categories["category_id"].isin(created), "title"]
+    rows = [
+        *titled[["kind", "class_title", "title", "scores"]].itertuples(index=False, name=None),
+        *(("category_created", "", title, 0) for title in titles_created),
+    ]
+    return [
+        {
+            "kind": kind,
+            "class_title": class_title,
+            "assessment_title": title,
+            "scores": int(scores),
+            "sentence": _SENTENCES[kind],
+        }
+        for kind, class_title, title, scores in rows
+    ]
+
+
+def _done(work: Work, known: pd.DataFrame) -> pd.Series:
+    return known["run_id"].eq(work.run_id) & known["state"].isin(IN_SIS)
 
 
 def _not_passed(

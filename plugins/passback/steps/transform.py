@@ -9,7 +9,8 @@ from passback.records import ASSESSMENTS, CLASSES, PASSING_LINE_ITEMS, PASSING_R
 from passback.stages.extract import Scope
 from passback.stages.left_behind import removed_results
 from passback.stages.limit import KNOWN_EFFECTS, count, count_by_class, effects, is_over
-from passback.stages.transform import describe, transform
+from passback.stages.transform import describe, transform, with_settled
+from passback.stages.validate import SETTLED_RESULTS
 from passback.steps.decision import forget_answer, lost_before
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ def make_plan(work: Work) -> Plan:
     )
     plan = transform(
         line_items,
-        read_frame(judged, PASSING_RESULTS),
+        with_settled(
+            read_frame(judged, PASSING_RESULTS), read_frame(judged, SETTLED_RESULTS), known_line_items
+        ),
         known_line_items,
         known_results,
         source_system=night.district.source.system,

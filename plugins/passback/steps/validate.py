@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from passback.categories.creating import missing_categories, with_categories
 from passback.frame_store import read_frame, write_frame
+from passback.gradebook import GradebookLineItems
+from passback.oneroster.held import HELD_LINE_ITEMS
 from passback.records import (
     CLASSES,
     NEW_CATEGORIES,
@@ -24,10 +26,12 @@ from passback.rules.verdicts import PASSED
 from passback.stages.extract import Scope, limit, merge_copies
 from passback.stages.validate import judge_assessments, validate
 from passback.steps.categories import keep_categories
+from passback.steps.looked_into import keep_read
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from passback.oneroster.services import Version
     from passback.steps.work import Work
 
 
@@ -40,7 +44,7 @@ def step(work: Work) -> dict[str, int | str]:
     night = work.night
     source = source_frames(work)
     known = work.known_line_items()
-    facts, requests, version = asyncio.run(_facts(work, source, known))
+    facts, requests, version, allots_ids = asyncio.run(_facts(work, source, known))
     for frame in SIS_FRAMES:
         write_frame(work.folder / "sis", frame.name, facts[frame.name])
     keep_categories(work, facts)
@@ -56,6 +60,7 @@ def step(work: Work) -> dict[str, int | str]:
         profile=replace(work.profile, oneroster=version),
         known_line_items=known,
         known_results=work.known_results(),
+        allots_ids=allots_ids,
         now=work.now(),
         everything=night.mode == "full",
     )
@@ -64,6 +69,7 @@ def step(work: Work) -> dict[str, int | str]:
     write_frame(folder, "score_verdicts", verdicts.scores)
     write_frame(folder, "passing_line_items", verdicts.line_items)
     write_frame(folder, "passing_results", verdicts.results)
+    write_frame(folder, "settled_results", verdicts.settled_results)
     counts = verdicts.scores["outcome"].value_counts()
     work.note("validate", requests=requests, **verdicts.marks_left_out)
     return {
@@ -79,29 +85,45 @@ def source_frames(work: Work) -> dict[str, pd.DataFrame]:
     return merge_copies(limit(frames, Scope(work.night.classes, work.night.assessments)))
 
 
-async def _facts(
-    work: Work, source: dict[str, pd.DataFrame], known: pd.DataFrame
-) -> tuple[dict[str, pd.DataFrame], int, str]:
-    """What the SIS says of itself, the requests that took, and the version of OneRoster that it speaks."""
+class _Told(NamedTuple):
+    facts: dict[str, pd.DataFrame]  # what the SIS says of itself
+    requests: int  # that this took
+    version: Version  # of OneRoster
+    allots_ids: bool  # to what is new
+
+
+async def _facts(work: Work, source: dict[str, pd.DataFrame], known: pd.DataFrame) -> _Told:
     today = work.now().astimezone(ZoneInfo(work.night.district.timezone)).date()
     async with work.gradebook() as sis:
         work.say(f"asking {work.profile.title} for its categories, periods and rosters")
         facts = await sis.facts(set(source[CLASSES.name]["sis_class_id"]) - {""}, today=today)
-        classes = _classes_to_look_into(work, source, facts, known)
+        allots_ids = not sis.repeatable
+        classes = _classes_to_look_into(work, source, facts, known, allots_ids=allots_ids)
+        there = GradebookLineItems(HELD_LINE_ITEMS.empty(), frozenset())
+        begun = work.clock()
         if classes:
             work.say(f"asking {work.profile.title} what stands in {len(classes):,} gradebooks already")
-            held, unreadable = await sis.line_items(classes)
-            facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(held)
+            there = await sis.line_items(classes)
+        keep_read(work, classes, there, at=begun)
+        facts[SIS_LINE_ITEMS.name] = SIS_LINE_ITEMS.conform(there.line_items)
+        if sis.shows_gradebooks:
             listed = facts[SIS_CLASSES.name]
-            closed_to_us = listed["sis_class_id"].isin(unreadable)
+            closed_to_us = listed["sis_class_id"].isin(there.unreadable)
             facts[SIS_CLASSES.name] = listed.assign(
                 gradebook=listed["gradebook"].mask(closed_to_us, UNREADABLE)
             )
-        return facts, sis.requests, sis.version
+        else:  # there is nothing to wait for
+            work.say(f"{work.profile.title} does not show what stands in its gradebooks")
+        return _Told(facts, sis.requests, sis.version, allots_ids)
 
 
 def _classes_to_look_into(
-    work: Work, source: dict[str, pd.DataFrame], facts: dict[str, pd.DataFrame], known: pd.DataFrame
+    work: Work,
+    source: dict[str, pd.DataFrame],
+    facts: dict[str, pd.DataFrame],
+    known: pd.DataFrame,
+    *,
+    allots_ids: bool,
 ) -> set[str]:
     """The SIS classes in which a foreign line item may stand already where this run wants one of ours.
 
@@ -120,6 +142,7 @@ def _classes_to_look_into(
         suites=work.suites,
         profile=work.profile,
         known_line_items=known,
+        allots_ids=allots_ids,
         now=work.now(),
     )
     passing = judged[judged["outcome"].eq(PASSED)]
