@@ -15,7 +15,7 @@ help:
 	echo 'make demo          install into .venv, then run one night of a sample district'
 	echo '                   ONCE=1: stop everything at the end; PORT=…: the port of the UI'
 	echo 'make test          all that CI checks: style, types, tests'
-	echo 'make test-slow     a thousand random schedules of faults through whole nights: an hour or more'
+	echo 'make test-slow     what takes too long for that: a thousand random schedules of faults, hours'
 	echo 'make lint          style and types alone'
 	echo 'make clean         stop a running demo and take away all that these commands have made'
 	echo 'make requirements  pin requirements*.txt anew from requirements*.in'
@@ -30,7 +30,7 @@ test: lint
 
 test-slow:
 	$(install) test; fi
-	'$(bin)/python' -m pytest -m slow tests/faults
+	'$(bin)/python' -m pytest -m slow --numprocesses=2 --dist=loadfile
 
 lint:
 	$(install) test; fi

@@ -111,7 +111,9 @@ def test_whoever_approves_beforehand_is_not_asked(passback: Passback, second_nig
     assert "let it go on" in done.stdout
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 3), ("", 3)])
+@pytest.mark.parametrize(
+    ("answer", "code"), [("y", 0), ("n", 3), pytest.param("", 3, marks=pytest.mark.slow)]
+)
 def test_on_a_terminal_the_preview_is_shown_and_a_person_asked(
     second_night: dict[str, str], answer: str, code: int
 ) -> None:

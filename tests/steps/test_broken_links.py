@@ -117,7 +117,7 @@ def test_where_the_district_wants_it_all_is_back_in_the_same_run(
     assert district.one_class()["written"] == {"line_items": 0, "results": 0}
 
 
-@pytest.mark.parametrize("writes", ["put", "post"])
+@pytest.mark.parametrize("writes", ["put", pytest.param("post", marks=pytest.mark.slow)])
 def test_a_sis_that_forgets_everything_is_filled_again_by_a_full_run(district: SmallDistrict) -> None:
     district.one_class()
     before = district.scores()
@@ -130,7 +130,7 @@ def test_a_sis_that_forgets_everything_is_filled_again_by_a_full_run(district: S
     assert district.one_class()["written"] == {"line_items": 0, "results": 0}
 
 
-@pytest.mark.parametrize("writes", ["put", "put_without_id"])
+@pytest.mark.parametrize("writes", ["put", pytest.param("put_without_id", marks=pytest.mark.slow)])
 def test_what_is_put_back_by_hand_is_linked_again_by_a_full_run(district: SmallDistrict) -> None:
     district.one_class()
     before = district.scores()
@@ -163,7 +163,7 @@ def test_nothing_is_written_anew_beside_what_a_teacher_put_there_since(district:
     assert district.scores() == there
 
 
-@pytest.mark.parametrize("writes", ["put", "post"])
+@pytest.mark.parametrize("writes", ["put", pytest.param("post", marks=pytest.mark.slow)])
 def test_where_it_may_be_taken_over_what_a_teacher_put_there_since_is_the_link(
     district: SmallDistrict,
 ) -> None:

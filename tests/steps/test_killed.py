@@ -35,7 +35,9 @@ def kill_when(task_id: str, *, reached: Callable[[], bool]) -> None:
         assert process.wait() in (0, -signal.SIGKILL)
 
 
-@pytest.mark.parametrize("written", [0, 1, 150, 384])
+@pytest.mark.parametrize(
+    "written", [0, pytest.param(1, marks=pytest.mark.slow), 150, pytest.param(384, marks=pytest.mark.slow)]
+)
 def test_a_load_killed_after_any_number_of_writes_and_cleared_loses_and_doubles_nothing(
     lakeview: SampleDistrict, written: int
 ) -> None:

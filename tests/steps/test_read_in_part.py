@@ -26,7 +26,7 @@ def grade(sandbox: SandboxProcess, assignment: str, points: float) -> None:
     sandbox.control("PATCH", f"/canvas/submissions/{assignment}/{student}", {"score": points})
 
 
-@pytest.mark.parametrize("mode", ["changes", "full"])
+@pytest.mark.parametrize("mode", ["changes", pytest.param("full", marks=pytest.mark.slow)])
 def test_what_could_not_be_read_counts_neither_as_deleted_nor_as_removed_and_comes_the_next_night(
     harborview: SampleDistrict, mode: str
 ) -> None:

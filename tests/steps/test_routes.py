@@ -156,10 +156,10 @@ def sent_by_data(district: SampleDistrict) -> Counter[str]:
 @pytest.mark.parametrize(
     ("source", "lms", "sis"),
     [
-        ("csv", "otus", "generic"),
+        pytest.param("csv", "otus", "generic", marks=pytest.mark.slow),
         ("oneroster", "oneroster", "aspen"),
         ("canvas", "canvas", "skyward"),
-        ("ekadence", "ekadence", "generic"),
+        pytest.param("ekadence", "ekadence", "generic", marks=pytest.mark.slow),
         ("otus", "otus", "aspire"),
     ],
 )
