@@ -24,7 +24,7 @@ def gradebook_of(
     *,
     now: datetime,
     clock: Callable[[], datetime],
-    retries: Retries = Retries(),  # noqa: B008 - frozen
+    retries: Retries = Retries(),
     timeout: float = 60.0,
 ) -> Gradebook:
     """The gradebooks of a district's SIS, not yet open, within the SIS's limits.

@@ -32,7 +32,7 @@ from passback import gradebooks, steps
 from passback.mapping.file import read_district
 from passback.night import Night
 from passback.oneroster import Retries
-from passback.oneroster import client as sis_client
+from passback.oneroster import patience as sis_patience
 from passback.records import TEXT
 from passback.rules import verdicts
 from passback.sources import feed
@@ -51,7 +51,7 @@ ANSWER_WITHIN = 0.35  # seconds
 
 def quicken(verdicts_folder: Path) -> None:
     """Shorten the waits between attempts, and ask for each verdict once."""
-    set_known(sis_client, "_PAUSE", 0.02)
+    set_known(sis_patience, "_PAUSE", 0.02)
     set_known(feed, "FIRST_WAIT", 0.01)
     # The rules are not on trial here, and most rows of most nights are the same; each asking costs a second.
     set_known(validate, "judge", kept(verdicts_folder, verdicts.judge))

@@ -12,28 +12,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_result,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_exponential_jitter,
-)
 from yarl import URL
 
 from passback.connections import refuse_plain_http
 from passback.errors import (
-    BusyError,
     ConfigurationError,
     ContractError,
     CredentialError,
-    PassbackError,
     PermissionRefusedError,
     UnavailableError,
 )
 from passback.oneroster.answers import Answer, Decision, answer_of, lost
 from passback.oneroster.auth.refusals import unavailable
+from passback.oneroster.patience import NOT_CONNECTED, Patience, wrong_address
 from passback.oneroster.transport import tls_of
 
 if TYPE_CHECKING:
@@ -54,9 +45,6 @@ GRADEBOOK_SCORES: Final = "Gradebook Scores"
 _UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
-_TOO_MANY: Final = (403, 429)  # of those that are tried again
-_TOLD_TO_WAIT: Final = (*_TOO_MANY, 503)
-_PAUSE: Final = 1.0  # seconds everybody waits after a 429 that does not say how long
 _NO_SUCH_ADDRESS: Final = "No HTTP resource was found"  # ASP.NET's, where Aeries itself names what is missing
 _WEB: Final = ("http", "https")
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -132,13 +120,7 @@ class Client:
         self._tls = tls_of(endpoint)
         self._year = year
         self._timeout = timeout
-        self._patience = retries.patience
-        self._stop = stop_after_attempt(retries.attempts) | stop_after_delay(retries.patience)
-        self._backoff = wait_exponential_jitter(
-            multiplier=retries.first_wait, max=30, jitter=retries.first_wait
-        )
-        self._unreachable = False  # nobody has had an answer since a connection could not be made
-        self._given_up = 0  # requests in a row
+        self._patience = Patience(endpoint, profile, limits, retries)
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
@@ -221,17 +203,11 @@ class Client:
             answer = reply.answer
             return answer.decision is Decision.RETRY_LATER and (request.repeatable or not answer.uncertain)
 
-        retrying = AsyncRetrying(
-            retry=retry_if_result(again),
-            stop=self._stop,
-            wait=self._wait,
-            retry_error_callback=_last_reply,
-        )
-        reply: Reply = await retrying(self._exchange, request)
+        reply = await self._patience.persistently(lambda: self._exchange(request), again)
         if reply.answer.decision is Decision.RETRY_LATER:
-            self._give_up(reply.answer)
+            self._patience.give_up(reply.answer)
         else:
-            self._given_up = 0
+            self._patience.answered()
             self._refuse_all(request, reply)
         return reply
 
@@ -250,16 +226,15 @@ class Client:
                     body = await response.read()
                     self.date = response.headers.get("Date", "")
             except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
-                raise self._wrong_address(request, failure) from None
+                where = self.where(request.method, request.path)
+                raise wrong_address(failure, where=where, title=self._profile.title) from None
             except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-                # Of a connection that was never made, nothing can have arrived.
-                unsent = isinstance(failure, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-                self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
-                return Reply(lost(failure, sent=not unsent), None)
-        self._unreachable = False
+                self._patience.not_reached(failure)
+                return Reply(lost(failure, sent=not isinstance(failure, NOT_CONNECTED)), None)
+        self._patience.reached()
         answer = answer_of(response.status, response.headers, body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
-            self._slow_down(answer)
+            self._patience.slow_down(answer)
             return Reply(answer, None)
         content = _json(body)
         # Half an answer to a read may be a whole one the next time.
@@ -300,56 +275,12 @@ class Client:
                 mend="Set the host of the connection and base_path in its extra to the final address.",
             )
 
-    def _give_up(self, answer: Answer) -> None:
-        """Raise if not only this request but every one would be given up."""
-        self._given_up += 1
-        if answer.status in _TOO_MANY:
-            raise BusyError(
-                f"{self._profile.title} keeps answering {answer.status}, too many requests.",
-                where=f"connection {self._endpoint.connection}",
-                mend="Lower requests_per_second for this SIS if it happens again.",
-                retry_after=answer.retry_after,
-            )
-        if self._unreachable or self._given_up >= 2 * self.limits.connections:
-            raise unavailable(self._profile, self._endpoint, answer)
-
-    def _slow_down(self, answer: Answer) -> None:
-        """Let everybody wait when Aeries says so; give the run back if that is too long."""
-        if answer.status not in _TOLD_TO_WAIT or (
-            answer.status not in _TOO_MANY and answer.retry_after is None
-        ):
-            return
-        seconds = answer.retry_after or _PAUSE
-        if seconds > self._patience:
-            raise BusyError(
-                f"{self._profile.title} answered {answer.status} and asked to come back in"
-                f" {seconds:.0f} seconds.",
-                where=f"connection {self._endpoint.connection}",
-                mend="Nothing: the next try or the next run sends all that waited.",
-                retry_after=seconds,
-            )
-        self.limits.pause(seconds)
-
-    def _wait(self, state: RetryCallState) -> float:
-        """Back off alone, unless everybody has been told to wait: then the limits hold the request."""
-        answer = _last_reply(state).answer
-        told = answer.status in _TOO_MANY or answer.retry_after is not None
-        return 0.0 if told and answer.status in _TOLD_TO_WAIT else self._backoff(state)
-
     def _contract(self, method: str, path: str, what: str) -> ContractError:
         return ContractError(
             f"{what}.",
             where=self.where(method, path),
             mend="Report it to Aeries: its answer is not what it documents.",
         )
-
-    def _wrong_address(self, request: _Request, failure: Exception) -> PassbackError:
-        if isinstance(failure, aiohttp.InvalidURL):
-            what, mend = "its address is not a URL.", "Check its host, port and extra."
-        else:
-            what = "the certificate of its host is not valid for it, or not signed by a known authority."
-            mend = "Check the host name; have Aeries' administrator renew the host's certificate."
-        return ConfigurationError(what, where=self.where(request.method, request.path), mend=mend)
 
 
 def _address(endpoint: Endpoint) -> str:
@@ -385,10 +316,3 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _last_reply(state: RetryCallState) -> Reply:
-    """What the last attempt brought, for a request that is given up."""
-    assert state.outcome is not None  # noqa: S101 - tenacity sets it before it calls this
-    reply: Reply = state.outcome.result()
-    return reply

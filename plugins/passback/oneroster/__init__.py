@@ -17,12 +17,13 @@ from __future__ import annotations
 from passback.connections import Endpoint
 from passback.oneroster import v1p1, v1p2
 from passback.oneroster.answers import Answer, Decision
-from passback.oneroster.client import Client, Response, Retries
+from passback.oneroster.client import Client, Response
 from passback.oneroster.envelopes import Kind
 from passback.oneroster.filters import Filter
 from passback.oneroster.held import held_line_items, held_results
 from passback.oneroster.ids import line_item_id, result_id
 from passback.oneroster.limits import Limits
+from passback.oneroster.patience import Retries
 from passback.oneroster.services import Services, Version
 from passback.sis import SisProfile, profile_of
 

@@ -7,23 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_result,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_exponential_jitter,
-)
 from yarl import URL
 
 from passback.errors import (
-    BusyError,
     ConfigurationError,
     ContractError,
     PassbackError,
@@ -35,11 +26,12 @@ from passback.oneroster.auth.refusals import refused_credential, unavailable
 from passback.oneroster.envelopes import COLLECTIONS, Kind, allotted_id, allotted_ids, records_in
 from passback.oneroster.filters import narrowing
 from passback.oneroster.limits import Limits
+from passback.oneroster.patience import NOT_CONNECTED, Patience, Retries, wrong_address
 from passback.oneroster.services import services_of, version_of
 from passback.oneroster.transport import is_one_of, tls_of, vendor_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
     from passback.connections import Endpoint
@@ -53,28 +45,8 @@ _NO_CONTENT: Final = 204  # some servers' empty listing
 _UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
-_TOO_MANY: Final = (403, 429)  # of those that are tried again: 403 is some SISs' "rate limit"
-_TOLD_TO_WAIT: Final = (*_TOO_MANY, 503)
-_PAUSE: Final = 1.0  # seconds everybody waits after a 429 that does not say how long
-# Before anything is sent.
-_NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _MOST_PAGES: Final = 10_000
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-@dataclass(frozen=True)
-class Retries:
-    """How long a request that the SIS may yet answer is tried again.
-
-    Attributes:
-        attempts: Times it is sent at most.
-        patience: Seconds after which it is not sent again, waiting included.
-        first_wait: Seconds before the second attempt; they double from one to the next.
-    """
-
-    attempts: int = 6
-    patience: float = 120.0
-    first_wait: float = 0.5
 
 
 class _Request(NamedTuple):
@@ -142,15 +114,7 @@ class Client:
         )
         self._endpoint = endpoint
         self._timeout = timeout
-        self._patience = retries.patience
-        self._retrying = AsyncRetrying(
-            retry=retry_if_result(_try_again),
-            stop=stop_after_attempt(retries.attempts) | stop_after_delay(retries.patience),
-            wait=_wait(
-                wait_exponential_jitter(multiplier=retries.first_wait, max=30, jitter=retries.first_wait)
-            ),
-            retry_error_callback=_last_response,
-        )
+        self._patience = Patience(endpoint, profile, self.limits, retries)
         self._auth = authentication_of(endpoint, profile, self.version, self._post_form)
         # aiohttp sends an idempotent request again by itself when it meets a closed connection: not with the
         # nonce of the first time, and not where the method is idempotent but the write is none.
@@ -158,8 +122,6 @@ class Client:
         self._reads = vendor_headers(endpoint)
         self._writes = {**self._reads, "Content-Type": "application/json"}
         self._tls = tls_of(endpoint)
-        self._unreachable = False  # nobody has had an answer since a connection could not be made
-        self._given_up = 0  # requests in a row
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
@@ -492,10 +454,9 @@ class Client:
 
     async def _ask(self, request: _Request) -> Response:
         """Send a request with a token until it is answered, or given up."""
-        response = await self._authorised(request)
-        again = _try_again if request.repeatable else _surely_not_done
-        if again(response):
-            response = await self._persistently(response, again, lambda: self._authorised(request))
+        response = await self._patience.persistently(
+            lambda: self._authorised(request), _try_again if request.repeatable else _surely_not_done
+        )
         if response.answer.decision is Decision.STOP_RUN:
             raise ConfigurationError(
                 f"{self.profile.title} answered with a redirect ({response.answer.status}), which passback"
@@ -504,23 +465,10 @@ class Client:
                 mend="Set the host of the connection and the paths in its extra to the final address.",
             )
         if response.answer.decision is Decision.RETRY_LATER:
-            self._give_up(response.answer)
+            self._patience.give_up(response.answer)
         else:
-            self._given_up = 0
+            self._patience.answered()
         return response
-
-    def _give_up(self, answer: Answer) -> None:
-        """Raise if not only this request but every one would be given up."""
-        self._given_up += 1
-        if answer.status in _TOO_MANY:
-            raise BusyError(
-                f"{self.profile.title} keeps answering {answer.status}, too many requests.",
-                where=f"connection {self._endpoint.connection}",
-                mend="Lower requests_per_second for this SIS if it happens again.",
-                retry_after=answer.retry_after,
-            )
-        if self._unreachable or self._given_up >= 2 * self.limits.connections:
-            raise unavailable(self.profile, self._endpoint, answer)
 
     async def _authorised(self, request: _Request) -> Response:
         """One attempt; a token that the SIS no longer takes is renewed once."""
@@ -542,31 +490,8 @@ class Client:
         if is_one_of(url, self.services):
             headers = {**self._reads, **headers}
         request = _Request("POST", url, "token", headers, form, writes=True)
-        response = await self._exchange(request)
-        if _try_again(response):
-            response = await self._persistently(response, _try_again, lambda: self._exchange(request))
+        response = await self._patience.persistently(lambda: self._exchange(request), _try_again)
         return response.answer, response.body
-
-    async def _persistently(
-        self,
-        first: Response,
-        again: Callable[[Response], bool],
-        attempt: Callable[[], Awaitable[Response]],
-    ) -> Response:
-        """The first answer that is one after a first attempt that brought none, or the last of all.
-
-        Not for the first attempt itself: the machinery of retries costs as much as half a request.
-        """
-        brought: Response | None = first
-
-        async def next_attempt() -> Response:
-            nonlocal brought
-            if brought is None:
-                return await attempt()
-            response, brought = brought, None
-            return response
-
-        return await self._retrying.copy(retry=retry_if_result(again))(next_attempt)
 
     async def _exchange(self, request: _Request, credential: Credential | None = None) -> Response:
         """One request and its answer, in its turn."""
@@ -586,44 +511,18 @@ class Client:
             ) as reply:
                 body = await reply.read()
         except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
-            raise self._wrong_address(request, failure) from None
+            where = self._where(request.method, request.path)
+            raise wrong_address(failure, where=where, title=self.profile.title) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-            # A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
-            self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
-            return Response(lost(failure, sent=not isinstance(failure, _NOT_CONNECTED)), {}, b"")
+            self._patience.not_reached(failure)
+            return Response(lost(failure, sent=not isinstance(failure, NOT_CONNECTED)), {}, b"")
         finally:
             self.limits.end()
-        self._unreachable = False
+        self._patience.reached()
         answer = answer_of(reply.status, reply.headers, body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
-            self._slow_down(answer)
+            self._patience.slow_down(answer)
         return Response(answer, reply.headers, body)
-
-    def _slow_down(self, answer: Answer) -> None:
-        """Let everybody wait when the SIS says so; give the run back if that is too long."""
-        if answer.status not in _TOLD_TO_WAIT or (
-            answer.status not in _TOO_MANY and answer.retry_after is None
-        ):
-            return
-        seconds = answer.retry_after or _PAUSE
-        if seconds > self._patience:
-            raise BusyError(
-                f"{self.profile.title} answered {answer.status} and asked to come back in"
-                f" {seconds:.0f} seconds.",
-                where=f"connection {self._endpoint.connection}",
-                mend="Nothing: the next try or the next run sends all that waited.",
-                retry_after=seconds,
-            )
-        self.limits.pause(seconds)
-
-    def _wrong_address(self, request: _Request, failure: Exception) -> ConfigurationError:
-        if isinstance(failure, aiohttp.InvalidURL):
-            what, mend = "its address is not a URL.", "Check its host, port and extra."
-        else:
-            what = "the certificate of its host is not valid for it, or not signed by a known authority."
-            mend = "Check the host name; have the SIS's administrator renew the certificate."
-        where = f"connection {self._endpoint.connection}, {request.method} {request.path}"
-        return ConfigurationError(what, where=where, mend=mend)
 
 
 class _RefusedReadError(ContractError):
@@ -646,7 +545,7 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
     """Let a request whose connection breaks end there."""
     try:
         return await handler(request)
-    except _NOT_CONNECTED:
+    except NOT_CONNECTED:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as failure:
         raise _DroppedError(type(failure).__name__) from failure
@@ -654,24 +553,6 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 class _DroppedError(aiohttp.ClientError):
     """The connection broke: an error that aiohttp does not answer with a repetition."""
-
-
-def _last_response(state: RetryCallState) -> Response:
-    """What the last attempt brought, for a request that is given up."""
-    assert state.outcome is not None  # noqa: S101 - tenacity sets it before it calls this
-    response: Response = state.outcome.result()
-    return response
-
-
-def _wait(backoff: Callable[[RetryCallState], float]) -> Callable[[RetryCallState], float]:
-    """Back off alone, unless everybody has been told to wait: then the limits hold the request."""
-
-    def wait(state: RetryCallState) -> float:
-        answer = _last_response(state).answer
-        told = answer.status in _TOO_MANY or answer.retry_after is not None
-        return 0.0 if told and answer.status in _TOLD_TO_WAIT else backoff(state)
-
-    return wait
 
 
 def _is_last(headers: Mapping[str, str], on_page: int, received: int, asked: int) -> bool:

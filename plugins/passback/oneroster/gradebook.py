@@ -18,10 +18,11 @@ from passback.errors import ConfigurationError, ContractError, PermissionRefused
 from passback.gradebook import MARK, RESULT_VALUES, GradebookLineItems
 from passback.oneroster import v1p1, v1p2
 from passback.oneroster.answers import Answer, Decision
-from passback.oneroster.client import Client, Retries
+from passback.oneroster.client import Client
 from passback.oneroster.facts import read_facts, read_line_items
 from passback.oneroster.held import HELD_LINE_ITEMS, held_comments, held_results
 from passback.oneroster.ids import result_id
+from passback.oneroster.patience import Retries
 from passback.sis.profile import Deletes, Writes
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class OneRosterGradebook:
         clock: Callable[[], datetime],
         late_and_missing: LateAndMissing | None = None,
         limits: Limits | None = None,
-        retries: Retries = Retries(),  # noqa: B008 - frozen
+        retries: Retries = Retries(),
         timeout: float = 60.0,
     ) -> None:
         self.client = Client(endpoint, profile, limits=limits, retries=retries, timeout=timeout)

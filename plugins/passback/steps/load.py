@@ -72,10 +72,13 @@ async def _load(work: Work, plan: Plan) -> LoadCounts:
             plan = await _without(work, sis, plan, lost, there.line_items)
         kept = kept_categories(plan.line_items, known, there.line_items)
         counts = await _write(work, sis, plan, kept)
-        lost, there = await _found_gone(work, sis, plan)
+        if not counts.refused:
+            return replace(counts, requests=sis.requests)
+        refusals = _refused(work)
+        lost, there = await _found_gone(work, sis, plan, refusals)
         if lost.empty:
             return replace(counts, requests=sis.requests)
-        refused = _refused(work)["line_item_id"].isin(lost["line_item_id"]).sum()
+        refused = refusals["line_item_id"].isin(lost["line_item_id"]).sum()
         plan = await _without(work, sis, plan, lost, there.line_items)
         if not work.night.district.sis.recreate:
             return replace(counts, requests=sis.requests)
@@ -154,11 +157,13 @@ def _before_this_run(work: Work, known: pd.DataFrame, there: GradebookLineItems)
     return known[~known["line_item_id"].isin(unstored["line_item_id"])]
 
 
-async def _found_gone(work: Work, sis: Gradebook, plan: Plan) -> tuple[pd.DataFrame, GradebookLineItems]:
+async def _found_gone(
+    work: Work, sis: Gradebook, plan: Plan, refusals: pd.DataFrame
+) -> tuple[pd.DataFrame, GradebookLineItems]:
     """Line items that are gone, found by results that the SIS refused; and what stands in their classes."""
     known = work.known_line_items()
     suspect = known[
-        known["line_item_id"].isin(_refused(work)["line_item_id"])
+        known["line_item_id"].isin(refusals["line_item_id"])
         & ~known["line_item_id"].isin(plan.line_items["line_item_id"])
     ]
     if suspect.empty:
