@@ -183,6 +183,14 @@ NEW_CATEGORIES: Final = Frame(
 
 SIS_FRAMES: Final = (SIS_CATEGORIES, SIS_PERIODS, SIS_CLASSES, SIS_ENROLLMENTS, SIS_LINE_ITEMS)
 
+# --- What a person says ---
+
+SUPPRESSIONS: Final = Frame(
+    "suppressions",  # what is taken out of passback; kind: assessment, class or student; id: the source's
+    {"kind": TEXT, "id": TEXT},
+    ("kind", "id"),
+)
+
 # --- What the rules say ---
 
 ASSESSMENT_VERDICTS: Final = Frame(
@@ -248,7 +256,9 @@ CHANGES: Final = Frame(
     "changes",  # the same as a person reads it: kind is "line item" or "result"
     {
         "kind": TEXT,
+        "class_id": TEXT,
         "class_title": TEXT,
+        "assessment_id": TEXT,
         "assessment_title": TEXT,
         "student_id": TEXT,
         "action": TEXT,

@@ -25,7 +25,7 @@ from passback.oneroster import Answer, Decision, result_id
 from passback.oneroster.facts import each_or_all
 from passback.oneroster.held import HELD_RESULTS
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT
-from passback.stages.links import held_under, recognised
+from passback.stages.links import as_persons_set, held_under, recognised
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -84,6 +84,7 @@ async def load(
     schools: Mapping[str, str],
     clock: Callable[[], datetime],
     progress: Callable[[LoadCounts], None],
+    held_back: pd.DataFrame | None = None,
 ) -> LoadCounts:
     """Write line items, then results; one that is refused or lost never stops the others.
 
@@ -101,6 +102,8 @@ async def load(
         schools: The school of every class, both by the SIS's ids: OneRoster 1.2 wants it in a line item.
         clock: The time now, with its zone.
         progress: Told how far the load is about every two seconds, and at the end.
+        held_back: As `ledger.held_back_line_items` gives them: fields that a person set in the SIS go out as
+            they stand there.
 
     Raises:
         CredentialError: the SIS no longer accepts the credential.
@@ -123,7 +126,9 @@ async def load(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger") as ledger_thread:
         books = _Books(connection, district, run_id, ledger_thread)
         desk = _Desk(sis, books, clock, lambda: progress(counts()), tally)
-        items = await _load_line_items(desk, line_items_due, known_line_items, kept_categories, schools)
+        items = await _load_line_items(
+            desk, line_items_due, known_line_items, kept_categories, schools, held_back
+        )
         tried = results_due[~results_due["line_item_id"].isin(items.missing)]
         tally["untried"] = len(results_due) - len(tried)
         await _load_results(desk, tried, known_results, items)
@@ -166,6 +171,7 @@ async def _load_line_items(
     known: pd.DataFrame,
     kept_categories: Mapping[str, str],
     schools: Mapping[str, str],
+    held_back: pd.DataFrame | None,
 ) -> _LineItems:
     """Write line items."""
     before = known[["line_item_id", "sis_line_item_id", "state"]]
@@ -176,6 +182,8 @@ async def _load_line_items(
     rows["school_id"] = _text(rows["sis_class_id"].map(schools))
     kept = _text(rows["line_item_id"].map(kept_categories))
     sent = rows.assign(category_id=kept.where(kept.ne(""), rows["category_id"]))
+    if held_back is not None:
+        sent = as_persons_set(sent, held_back)
     linked = [*known["line_item_id"], *known["sis_line_item_id"]]
     # What an earlier run or try sent without learning its id may stand there.
     unsure = rows["state"].ne("") & (rows["sis_line_item_id"].eq("") | rows["state"].isin(_IN_DOUBT))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from passback.reasons import SUPPRESSED
 from passback.records import (
     ASSESSMENT_VERDICTS,
     ASSESSMENTS,
@@ -78,6 +79,7 @@ def validate(
     profile: SisProfile,
     known_line_items: pd.DataFrame,
     known_results: pd.DataFrame,
+    suppressions: pd.DataFrame,
     now: datetime,
     everything: bool,
 ) -> Verdicts:
@@ -91,6 +93,7 @@ def validate(
         profile: Its SIS: what it can hold, and how.
         known_line_items: The ledger's line items: what of the SIS's is ours.
         known_results: The ledger's results: what was sent before.
+        suppressions: `records.SUPPRESSIONS`: what a person has taken out. No rule is asked about it.
         now: The instant to judge at (UTC).
         everything: However long ago a grade changed, it counts (mode full).
 
@@ -105,10 +108,11 @@ def validate(
         suites=suites,
         profile=profile,
         known_line_items=known_line_items,
+        suppressions=suppressions,
         now=now,
     )
     scores = source[SCORES.name].reset_index(drop=True)
-    verdict_of_its_own = _shared_verdicts(scores, assessments, suites)
+    verdict_of_its_own = _taken_out(_shared_verdicts(scores, assessments, suites), scores, suppressions)
 
     judged = scores[verdict_of_its_own["outcome"].isin(["", PASSED])]
     passing = assessments[assessments["outcome"].eq(PASSED)]
@@ -148,6 +152,7 @@ def judge_assessments(
     suites: Suites,
     profile: SisProfile,
     known_line_items: pd.DataFrame,
+    suppressions: pd.DataFrame,
     now: datetime,
 ) -> pd.DataFrame:
     """Judge the assessments alone, with the arguments of `validate`.
@@ -166,7 +171,20 @@ def judge_assessments(
         known_line_items=known_line_items,
         now=now,
     )
-    return columns.join(judge(columns, suites.assessments, parameters_of(district, suites)))
+    verdicts = judge(columns, suites.assessments, parameters_of(district, suites))
+    return columns.join(_taken_out(verdicts, columns, suppressions))
+
+
+def _taken_out(verdicts: pd.DataFrame, rows: pd.DataFrame, suppressions: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts on rows, whose index they have, with that on what a person has taken out of passback."""
+    out = pd.Series(data=False, index=rows.index)
+    for kind, of_kind in suppressions.groupby("kind"):
+        if f"{kind}_id" in rows:
+            out |= rows[f"{kind}_id"].isin(of_kind["id"])
+    return verdicts.assign(
+        codes=verdicts["codes"].mask(out, SUPPRESSED.code),
+        outcome=verdicts["outcome"].mask(out, SUPPRESSED.outcome.value),
+    )
 
 
 def _shared_verdicts(scores: pd.DataFrame, assessments: pd.DataFrame, suites: Suites) -> pd.DataFrame:

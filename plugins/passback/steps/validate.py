@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from passback import ledger
 from passback.categories.creating import missing_categories, with_categories
 from passback.frame_store import read_frame, write_frame
 from passback.records import (
@@ -24,6 +25,7 @@ from passback.rules.verdicts import PASSED
 from passback.stages.extract import Scope, limit, merge_copies
 from passback.stages.validate import judge_assessments, validate
 from passback.steps.categories import keep_categories
+from passback.steps.reconcile import look
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +41,8 @@ def step(work: Work) -> dict[str, int | str]:
     """
     night = work.night
     source = source_frames(work)
-    known = work.known_line_items()
-    facts, requests, version = asyncio.run(_facts(work, source, known))
+    known, suppressions = work.known_line_items(), work.suppressions()
+    facts, requests, version = asyncio.run(_facts(work, source, known, suppressions))
     for frame in SIS_FRAMES:
         write_frame(work.folder / "sis", frame.name, facts[frame.name])
     keep_categories(work, facts)
@@ -56,14 +58,19 @@ def step(work: Work) -> dict[str, int | str]:
         profile=replace(work.profile, oneroster=version),
         known_line_items=known,
         known_results=work.known_results(),
+        suppressions=suppressions,
         now=work.now(),
         everything=night.mode == "full",
     )
+    if night.reconciles:
+        requests += look(work)
     folder = work.folder / "validate"
     write_frame(folder, "assessment_verdicts", verdicts.assessments)
     write_frame(folder, "score_verdicts", verdicts.scores)
     write_frame(folder, "passing_line_items", verdicts.line_items)
     write_frame(folder, "passing_results", verdicts.results)
+    if not night.preview:
+        ledger.note_judged(work.writable, work.run_id, len(source["scores"]))
     counts = verdicts.scores["outcome"].value_counts()
     work.note("validate", requests=requests, **verdicts.marks_left_out)
     return {
@@ -80,14 +87,14 @@ def source_frames(work: Work) -> dict[str, pd.DataFrame]:
 
 
 async def _facts(
-    work: Work, source: dict[str, pd.DataFrame], known: pd.DataFrame
+    work: Work, source: dict[str, pd.DataFrame], known: pd.DataFrame, suppressions: pd.DataFrame
 ) -> tuple[dict[str, pd.DataFrame], int, str]:
     """What the SIS says of itself, the requests that took, and the version of OneRoster that it speaks."""
     today = work.now().astimezone(ZoneInfo(work.night.district.timezone)).date()
     async with work.gradebook() as sis:
         work.say(f"asking {work.profile.title} for its categories, periods and rosters")
         facts = await sis.facts(set(source[CLASSES.name]["sis_class_id"]) - {""}, today=today)
-        classes = _classes_to_look_into(work, source, facts, known)
+        classes = _classes_to_look_into(work, source, facts, known, suppressions)
         if classes:
             work.say(f"asking {work.profile.title} what stands in {len(classes):,} gradebooks already")
             held, unreadable = await sis.line_items(classes)
@@ -101,7 +108,11 @@ async def _facts(
 
 
 def _classes_to_look_into(
-    work: Work, source: dict[str, pd.DataFrame], facts: dict[str, pd.DataFrame], known: pd.DataFrame
+    work: Work,
+    source: dict[str, pd.DataFrame],
+    facts: dict[str, pd.DataFrame],
+    known: pd.DataFrame,
+    suppressions: pd.DataFrame,
 ) -> set[str]:
     """The SIS classes in which a foreign line item may stand already where this run wants one of ours.
 
@@ -120,6 +131,7 @@ def _classes_to_look_into(
         suites=work.suites,
         profile=work.profile,
         known_line_items=known,
+        suppressions=suppressions,
         now=work.now(),
     )
     passing = judged[judged["outcome"].eq(PASSED)]

@@ -52,12 +52,32 @@ BEGIN
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER runs_account BEFORE UPDATE OF state ON passback.runs
+-- Not of a good run of before: nobody noted then how many it judged.
+CREATE TRIGGER runs_account
+    BEFORE INSERT OR UPDATE OF
+        state, mode, judged, extracted, sent, unchanged, held, rejected, failed, cancelled
+    ON passback.runs
     FOR EACH ROW WHEN (NEW.state = 'good' AND NEW.mode <> 'undo')
     EXECUTE FUNCTION passback.check_account();
 
+CREATE FUNCTION passback.keep_account() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM passback.runs
+        WHERE run_id IN (OLD.run_id, NEW.run_id) AND state = 'good' AND mode <> 'undo'
+    ) THEN
+        RAISE EXCEPTION 'the account of a good run stands'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'run_outcomes_stand';
+    END IF;
+    RETURN coalesce(NEW, OLD);
+END
+$$;
+CREATE TRIGGER run_outcomes_stand BEFORE INSERT OR UPDATE OR DELETE ON passback.run_outcomes
+    FOR EACH ROW EXECUTE FUNCTION passback.keep_account();
+
 -- --- Every night's outcome of every score: a row when it differs from the night before, or was sent ---
 
+-- at is the run's recorded_at. A run that is cleared and runs again after another has a second row.
 CREATE TABLE passback.score_history (
     district       text NOT NULL,
     assessment_id  text NOT NULL,
@@ -68,14 +88,18 @@ CREATE TABLE passback.score_history (
         ('sent', 'unchanged', 'held', 'rejected', 'failed', 'cancelled', 'vanished')),
     codes          text NOT NULL,
     at             timestamptz NOT NULL,
-    PRIMARY KEY (district, assessment_id, student_id, class_id, run_id)
+    PRIMARY KEY (district, assessment_id, student_id, class_id, at)
 );
 COMMENT ON COLUMN passback.score_history.outcome IS
-    'it holds for every later run that judged the score, until the next row; vanished: no longer in the feed';
-CREATE INDEX score_history_by_student ON passback.score_history (district, student_id, assessment_id);
-CREATE INDEX score_history_by_class ON passback.score_history (district, class_id, assessment_id);
-CREATE INDEX score_history_by_run ON passback.score_history (run_id);
-CREATE INDEX score_history_by_time ON passback.score_history (at);
+    'it holds for every later run that judged the score, until the next row, sent as unchanged;'
+    ' vanished: no longer in the feed';
+-- What stands is found by score_outcomes; these are for the rest.
+CREATE INDEX score_history_vanished_by_class ON passback.score_history (district, class_id, assessment_id)
+    WHERE outcome = 'vanished';
+CREATE INDEX score_history_vanished_by_student ON passback.score_history (district, student_id)
+    WHERE outcome = 'vanished';
+-- Rows come in the order of time.
+CREATE INDEX score_history_by_time ON passback.score_history USING brin (at, run_id);
 CREATE INDEX score_outcomes_by_student ON passback.score_outcomes (district, student_id);
 CREATE INDEX score_outcomes_by_class ON passback.score_outcomes (district, class_id, assessment_id);
 CREATE INDEX trail_by_run ON passback.trail (run_id);
@@ -95,6 +119,8 @@ ALTER TABLE passback.line_items
     ADD COLUMN held_back_value jsonb;
 COMMENT ON COLUMN passback.results.held_back_value IS
     'the value that is not sent: another one goes out again';
+CREATE INDEX results_held_back ON passback.results (district) WHERE held_back <> '';
+CREATE INDEX line_items_held_back ON passback.line_items (district) WHERE held_back <> '';
 
 CREATE TABLE passback.suppressions (
     suppression_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -139,7 +165,7 @@ ALTER TABLE passback.results
 ALTER TABLE passback.line_items
     DROP COLUMN held_back, DROP COLUMN held_back_run_id, DROP COLUMN held_back_value;
 DROP TRIGGER runs_account ON passback.runs;
-DROP FUNCTION passback.check_account();
+DROP FUNCTION passback.check_account(), passback.keep_account();
 ALTER TABLE passback.runs DROP CONSTRAINT runs_undo, DROP CONSTRAINT runs_mode_check;
 UPDATE passback.runs SET mode = 'full' WHERE mode IN ('reconcile', 'undo');
 ALTER TABLE passback.runs
