@@ -122,6 +122,20 @@ def ledger_url(connection_id: str = "passback_ledger") -> str:
     return f"postgresql://{credential}{address}/{quote(found.schema, safe='')}{query}"
 
 
+def signing_key(connection_id: str = "passback_signing") -> str:
+    """The private key with which exports of the trail are signed: the password of a connection.
+
+    Raises:
+        ConfigurationError: the connection is missing, or has no password.
+        PermissionRefusedError: Airflow does not let this task see the connection.
+    """
+    mend = f"Make a key with `passback audit key` and keep it as the password of {connection_id}."
+    found = _look_up(connection_id, kind="generic", mend=mend)
+    if not found.password:
+        raise ConfigurationError("it has no password.", where=f"connection {connection_id}", mend=mend)
+    return str(found.password)
+
+
 def refuse_plain_http(url: str, *, where: str) -> None:
     """Let a credential travel unencrypted only within this machine.
 

@@ -27,6 +27,7 @@ from passback.errors import ConfigurationError
 from passback.mapping.file import district_names, file_hash, mapping_path, read_district, read_mappings
 from passback.night import APPROVAL, HOURS_TO_ANSWER, MODES, TASKS, Night
 from passback.retries import by_kind_of_error
+from passback.undo_dag import undo_dag, undo_dag_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class ApproveChangesOperator(HITLOperator):
 
 
 def district_dags(folder: Path | None = None) -> dict[str, DAG]:
-    """The DAGs of the folder's good mapping files, by DAG id: each district's own, then its categories'.
+    """The DAGs of the folder's good mapping files, by DAG id: a district's own and its others.
 
     While a worker runs a task, only the DAGs of that task's district are built; for the rest, a broken
     mapping file is left out here and reported by `refuse_broken_mappings`.
@@ -97,7 +98,7 @@ def district_dags(folder: Path | None = None) -> dict[str, DAG]:
         districts = {
             name: read_district(name, folder)
             for name in district_names(folder)
-            if wanted in (name, categories_dag_id(name))
+            if wanted in (name, categories_dag_id(name), undo_dag_id(name))
         }
     return {dag.dag_id: dag for _, district in sorted(districts.items()) for dag in _dags_of(district)}
 
@@ -117,8 +118,8 @@ def refuse_broken_mappings(folder: Path | None = None) -> None:
 
 
 def _dags_of(district: District) -> list[DAG]:
-    own = district_dag(district)
-    return [own, categories_dag(district)] if imports_categories(district) else [own]
+    dags = [district_dag(district), undo_dag(district)]
+    return [*dags, categories_dag(district)] if imports_categories(district) else dags
 
 
 def district_dag(district: District) -> DAG:
@@ -188,7 +189,8 @@ def _params() -> dict[str, Param]:
             enum=list(MODES),
             title="Mode",
             description="changes: send what differs. full: read and send everything again."
-            " preview: write a report of what would be sent, and nothing else.",
+            " preview: write a report of what would be sent, and nothing else."
+            " reconcile: compare what was sent with what the SIS holds; send nothing new.",
         ),
         "classes": Param(
             [],
@@ -218,5 +220,8 @@ Carries the scores of one district into its student information system. The dist
 * A run that would change too much of what the SIS holds stops at **approve-changes** and waits for a person
   (*Required actions*): *Let it go on* or *Cancel*. The whole preview lies ready by then.
 * **Trigger with mode preview** to see what would be sent; nothing is written but the report.
+* **Trigger with mode reconcile** to see what somebody changed in the SIS since; `drift` in the mapping file
+  says what becomes of it.
+* **Trigger `<DAG id>-undo`** with a run's name to put back what that run changed.
 * `passback status`, `passback report` and `passback explain` say what became of a run and of each score.
 """

@@ -107,6 +107,7 @@ class Gradebook(Protocol):
             none, and may always be sent again.
         result_values: The columns of a result that it holds as they were written.
         reads_back_at_once: Whether DONE, as the answer to a write, says that the value was seen to be stored.
+        clears_scores: Whether it lets a score be taken out again.
         shows_gradebooks: Whether it shows what stands in gradebooks, as far as it has been asked: a provider
             may be certified for writing alone.
     """
@@ -118,6 +119,7 @@ class Gradebook(Protocol):
     repeatable: bool
     results_by_student: bool
     reads_back_at_once: bool
+    clears_scores: bool
     shows_gradebooks: bool
     result_values: Sequence[str]
 

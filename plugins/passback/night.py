@@ -11,7 +11,7 @@ from passback import paths
 if TYPE_CHECKING:
     from passback.mapping.model import District
 
-MODES: Final = ("changes", "full", "preview")
+MODES: Final = ("changes", "full", "preview", "reconcile")
 
 TASKS: Final = {
     "extract-scores": "Read assessments, scores and rosters from the learning platform.",
@@ -35,7 +35,7 @@ class Night:
         district: The district's mapping.
         mapping_hash: The hash of the mapping file it was read from.
         run_key: Airflow's run id, or `cli__` and the instant.
-        mode: changes, full or preview.
+        mode: changes, full, preview or reconcile.
         classes: Only these classes, by the source's ids; empty for all.
         assessments: Only these assessments, by the source's ids; empty for all.
         ordered_by: The user who triggered the run, or `schedule`.
@@ -53,6 +53,11 @@ class Night:
     def preview(self) -> bool:
         """Whether nothing may be written but the report."""
         return self.mode == "preview"
+
+    @property
+    def reconciles(self) -> bool:
+        """Whether it compares what was sent before with what the SIS holds, and sends nothing new."""
+        return self.mode == "reconcile"
 
     @property
     def folder(self) -> str:

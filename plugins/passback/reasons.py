@@ -52,7 +52,17 @@ class Reason:
     seed: str = ""
 
 
+# Before all rules: nobody asks them about what a person has taken out.
+SUPPRESSED: Final = Reason(
+    "suppressed.by_person",
+    Outcome.REJECTED,
+    "The district has taken this out of passback, with a reason that it keeps; what was sent before stays.",
+    Actor.DISTRICT,
+    "See who did so and why with `passback suppressions`; `passback unsuppress` lets it pass again.",
+)
+
 DELIVERY_REASONS: Final = (
+    SUPPRESSED,
     Reason(
         "sis.refused",
         Outcome.FAILED,
@@ -110,6 +120,27 @@ DELIVERY_REASONS: Final = (
         "The run would have changed too much at once; it was stopped before it wrote anything.",
         Actor.DISTRICT,
         "See in the report what would change. If that is as it should be, run again and let it go on.",
+    ),
+    Reason(
+        "run.reconcile",
+        Outcome.CANCELLED,
+        "This run only compared what was sent before with what stands in the gradebook.",
+        Actor.ENGINEER,
+        "Nothing to do: the next run sends it.",
+    ),
+    Reason(
+        "run.undone",
+        Outcome.CANCELLED,
+        "A person took this value back with `passback undo`; it is not sent again.",
+        Actor.DISTRICT,
+        "Change the score in the learning platform, or undo the undo.",
+    ),
+    Reason(
+        "sis.kept_theirs",
+        Outcome.CANCELLED,
+        "A person changed this score in the student information system, and the district keeps it so.",
+        Actor.DISTRICT,
+        "Set `drift.scores` to `overwrite` and reconcile, if the learning platform's score should stand.",
     ),
     Reason(
         "run.preview",

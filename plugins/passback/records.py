@@ -41,9 +41,13 @@ class Frame:
             KeyError: a column is missing.
             ValueError: a column cannot be cast to its type.
         """
-        conformed = data[list(self.columns)].astype(dict(self.columns))
-        text = [name for name, dtype in self.columns.items() if dtype == TEXT]
-        conformed[text] = conformed[text].fillna("")
+        conformed = data[list(self.columns)]
+        held = conformed.dtypes
+        # Nearly all is of its type already, and astype takes its time also for that.
+        others = {name: dtype for name, dtype in self.columns.items() if held[name] != dtype}
+        conformed = conformed.astype(others) if others else conformed
+        nulls = [name for name, dtype in self.columns.items() if dtype == TEXT and conformed[name].hasnans]
+        conformed = conformed.fillna(dict.fromkeys(nulls, "")) if nulls else conformed
         return conformed.reset_index(drop=True)
 
 
@@ -183,6 +187,14 @@ NEW_CATEGORIES: Final = Frame(
 
 SIS_FRAMES: Final = (SIS_CATEGORIES, SIS_PERIODS, SIS_CLASSES, SIS_ENROLLMENTS, SIS_LINE_ITEMS)
 
+# --- What a person says ---
+
+SUPPRESSIONS: Final = Frame(
+    "suppressions",  # what is taken out of passback; kind: assessment, class or student; id: the source's
+    {"kind": TEXT, "id": TEXT},
+    ("kind", "id"),
+)
+
 # --- What the rules say ---
 
 ASSESSMENT_VERDICTS: Final = Frame(
@@ -248,7 +260,9 @@ CHANGES: Final = Frame(
     "changes",  # the same as a person reads it: kind is "line item" or "result"
     {
         "kind": TEXT,
+        "class_id": TEXT,
         "class_title": TEXT,
+        "assessment_id": TEXT,
         "assessment_title": TEXT,
         "student_id": TEXT,
         "action": TEXT,

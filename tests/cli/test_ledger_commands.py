@@ -11,9 +11,13 @@ import pandas as pd
 import pytest
 
 from passback import ledger as database
+from passback.frame_store import open_folder, write_frame
 from passback.reasons import Actor, Outcome, Reason
+from passback.records import ASSESSMENTS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli.conftest import Passback
     from passback.ledger import Connection
 
@@ -46,7 +50,7 @@ def run_id(ledger: Connection) -> int:
         [("a7", "bio-1", "S-1001", "rejected", "period.closed")],
         columns=["assessment_id", "class_id", "student_id", "outcome", "codes"],
     )
-    database.record_outcomes(ledger, "lakeview", run_id, scores)
+    database.note_judged(ledger, run_id, 1)
     database.close_run(
         ledger,
         run_id,
@@ -58,6 +62,7 @@ def run_id(ledger: Connection) -> int:
             [("period.closed", 1, 1, 1)], columns=["code", "assessments", "scores", "leading_scores"]
         ),
         requests=7,
+        scores=scores,
     )
     return run_id
 
@@ -134,7 +139,68 @@ def test_explain_says_what_it_means_that_nothing_is_known(passback_here: Passbac
     done = passback_here("explain", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
     assert done.returncode == 1
     assert "passback_ledger" in done.stdout
-    assert "never assigned to this student" in done.stdout
+    assert "(not_extracted)" in done.stdout
+    done = passback_here("explain", *of, "--json", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    assert done.returncode == 1
+    content = json.loads(done.stdout)
+    assert (content["scores"], [each["code"] for each in content["absent"]]) == ([], ["not_extracted"])
+
+
+@pytest.mark.usefixtures("run_id")
+@pytest.mark.parametrize(
+    "of", [("-a", "a7"), ("-s", "S-1001"), ("-c", "bio-1"), ("-s", "S-1001", "-c", "bio-1")]
+)
+def test_explain_lists_the_scores_of_a_student_an_assessment_or_a_class(
+    passback_here: Passback, ledger_url: str, of: tuple[str, ...]
+) -> None:
+    text = passback_here("explain", "-d", "lakeview", *of, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url).stdout
+    assert "1 scores: 1 rejected" in text
+    assert "a7, class bio-1, student S-1001: rejected" in text
+    assert "The due date lies in a closed period. (period.closed)" in text
+    done = passback_here(
+        "explain", "-d", "lakeview", *of, "--offset", "1", "--json", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url
+    )
+    content = json.loads(done.stdout)
+    assert (content["total"], content["outcomes"], content["scores"]) == (1, {"rejected": 1}, [])
+
+
+def test_explain_of_nothing_says_what_it_needs(passback_here: Passback, ledger_url: str) -> None:
+    done = passback_here("explain", "-d", "lakeview", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    assert done.returncode == 2
+    assert "--teacher" in done.stderr
+
+
+def test_explain_of_a_teacher_needs_what_was_read_of_the_platform(
+    passback_here: Passback, ledger_url: str
+) -> None:
+    done = passback_here("explain", "-d", "lakeview", "-t", "t1", AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url)
+    assert done.returncode == 1
+    assert "passback run lakeview" in done.stderr
+
+
+@pytest.mark.usefixtures("run_id")
+def test_explain_lists_what_a_teacher_assigned(
+    passback_here: Passback, ledger: Connection, ledger_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "extract"
+    given = pd.DataFrame({name: [None] for name in ASSESSMENTS.columns}).assign(
+        assessment_id="a7", class_id="bio-1", assigner_id="t1", include_in_final_grade=True
+    )
+    write_frame(open_folder(folder.as_uri()), ASSESSMENTS.name, ASSESSMENTS.conform(given))
+    database.keep_extract(
+        ledger,
+        "lakeview",
+        snapshot=folder.as_uri(),
+        watermark=datetime(2026, 11, 22, 6, tzinfo=UTC),
+        assessments=1,
+        scores=1,
+    )
+    for teacher, code in (("t1", 0), ("t2", 1)):
+        done = passback_here(
+            "explain", "-d", "lakeview", "-t", teacher, AIRFLOW_CONN_PASSBACK_LEDGER=ledger_url
+        )
+        assert done.returncode == code
+        assert ("student S-1001: rejected" in done.stdout) == (code == 0)
 
 
 def test_upgrade_can_be_repeated(passback: Passback, ledger_url: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from ledger.frames import judged
 from passback import ledger as database
 from passback.night import folder_name
 
@@ -74,6 +75,7 @@ def kept(ledger: Connection) -> Callable[[Run], None]:
         key, began, state = run
         run_id = open_run(ledger, key, began)
         if state in ("failed", "good"):
+            database.note_judged(ledger, run_id, 5)
             database.close_run(
                 ledger,
                 run_id,
@@ -85,6 +87,7 @@ def kept(ledger: Connection) -> Callable[[Run], None]:
                 requests=7,
                 failed_task="load-to-sis" if state == "failed" else "",
                 message=MESSAGE if state == "failed" else "",
+                scores=pd.concat([judged("sent", "amy", "bo"), judged("failed", "cy", "di", "ed")]),
             )
         elif state == "interrupted":  # another run begins, of an instant that the clock was set back to
             open_run(ledger, "manual__x", "2026-11-01T06:00:00Z")

@@ -39,7 +39,8 @@ def test_the_sample_districts_parse_without_an_import_error() -> None:
     bag = parse()
     assert bag.import_errors == {}
     districts = {path.stem for path in (ROOT / "include" / "mappings").glob("*.yaml")}
-    assert set(bag.dags) == districts | {"canyonridge-categories"}
+    undo = {f"{name}-undo" for name in districts}
+    assert set(bag.dags) == districts | undo | {"canyonridge-categories"}
 
 
 @pytest.mark.usefixtures("mappings")
@@ -77,7 +78,7 @@ def test_a_manual_trigger_offers_mode_classes_and_assessments() -> None:
 
 def test_adding_a_mapping_file_adds_a_district(mappings: Path) -> None:
     add_district(mappings, "hillside")
-    assert sorted(parse().dags) == ["hillside", "lakeview"]
+    assert sorted(parse().dags) == ["hillside", "hillside-undo", "lakeview", "lakeview-undo"]
 
 
 def test_a_broken_mapping_file_is_an_import_error_and_leaves_the_others(mappings: Path) -> None:
@@ -86,7 +87,7 @@ def test_a_broken_mapping_file_is_an_import_error_and_leaves_the_others(mappings
     broken = mappings / "broken.yaml"
     broken.write_text(broken.read_text().replace("America/Los_Angeles", "America/Atlantis"))
     bag = parse()
-    assert sorted(bag.dags) == ["hillside", "lakeview"]
+    assert sorted(bag.dags) == ["hillside", "hillside-undo", "lakeview", "lakeview-undo"]
     (error,) = bag.import_errors.values()
     assert f"{broken}:" in error
     assert "timezone" in error
@@ -106,15 +107,15 @@ def test_a_worker_that_runs_one_district_builds_that_one_alone(
     add_district(mappings, "hillside")
     (mappings / "broken.yaml").write_text("district: broken\n")
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "hillside")
-    assert sorted(parse().dags) == ["hillside"]
+    assert sorted(parse().dags) == ["hillside", "hillside-undo"]
 
 
-@pytest.mark.parametrize("dag_id", ["canyonridge", "canyonridge-categories"])
+@pytest.mark.parametrize("dag_id", ["canyonridge", "canyonridge-categories", "canyonridge-undo"])
 def test_a_worker_finds_the_dag_of_a_districts_categories_by_its_own_id(
     dag_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", dag_id)
-    assert sorted(parse().dags) == ["canyonridge", "canyonridge-categories"]
+    assert sorted(parse().dags) == ["canyonridge", "canyonridge-categories", "canyonridge-undo"]
 
 
 @pytest.mark.usefixtures("mappings")

@@ -4,7 +4,8 @@ It reads orders, a line of JSON each, from its input, and tells on its output wh
 they ended. An attempt can so be killed as a worker is, and costs no imports.
 
 An order is a list of attempts: {"environment", "district", "run_key", "mode", "tasks", "now", "notes",
-"hasty", "strike", "postgres"}. What an attempt comes to is noted in the file `notes`, a line of JSON a task.
+"hasty", "strike", "postgres"}, and of an undo "undoes". Its tasks may also be commands; "told" says what of.
+What an attempt comes to is noted in the file `notes`, a line of JSON a task.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ import pandas as pd
 import vl_convert
 
 import passback
+from faults.commands import command
 from passback import gradebooks, steps
+from passback.errors import PassbackError
 from passback.mapping.file import read_district
 from passback.night import Night
 from passback.oneroster import Retries
@@ -37,7 +40,8 @@ from passback.records import TEXT
 from passback.rules import verdicts
 from passback.sources import feed
 from passback.stages import validate
-from passback.steps import work
+from passback.steps import undo, work
+from passback.undo import Undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,24 +112,31 @@ def attempt(order: dict[str, Any]) -> None:
     if order["hasty"]:
         give_up_soon()
     begun, now = time.monotonic(), datetime.fromisoformat(order["now"])
-    night = Night(read_district(order["district"]), "sha256 of its file", order["run_key"], order["mode"])
-    said: list[str] = []
+    district, said = read_district(order["district"]), list[str]()
+    told: dict[str, Any] = {
+        "say": said.append,
+        "clock": lambda: now + timedelta(seconds=time.monotonic() - begun),
+    }
+    if "told" in order:
+        take = partial(command, district=order["district"], told=order["told"])
+    elif order.get("undoes"):
+        of_run = Undo(district, "sha256 of its file", order["run_key"], order["undoes"], "test")
+        take = partial(undo.run, undo=of_run, **told)
+    else:
+        night = Night(district, "sha256 of its file", order["run_key"], order["mode"])
+        take = partial(steps.run, night=night, **told)
     with Path(order["notes"]).open("a") as notes:
         for task_id in order["tasks"]:
             note: dict[str, Any] = {"task": task_id}
             strike = order["strike"] if order["strike"] and order["strike"]["task"] == task_id else None
             calls = strike_at(strike, order["postgres"]) if strike else lambda: 0
             try:
-                note["returned"] = steps.run(
-                    task_id,
-                    night,
-                    say=said.append,
-                    clock=lambda: now + timedelta(seconds=time.monotonic() - begun),
-                )
+                note["returned"] = take(task_id)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-                note |= {"error": type(error).__name__, "message": str(error)}
+                foreseen = isinstance(error, PassbackError)
+                note |= {"error": type(error).__name__, "message": str(error), "foreseen": foreseen}
             note |= {"calls": calls(), "seconds": round(time.monotonic() - begun, 3)}
-            print(json.dumps(note), file=notes, flush=True)
+            print(json.dumps(note, default=str), file=notes, flush=True)
             if "error" in note:
                 return
 

@@ -65,7 +65,7 @@ def good_night(play: Play, mode: str) -> Note:
 
 def warm_up(play: Play) -> None:
     """Have the process that does the nights do one by itself, so that it has everything imported."""
-    play.servers.order([_order(play, "warm", list(TASKS), {})])
+    play.servers.order([new_order(play, "warm", list(TASKS), {})])
 
 
 def _await_late_commits(play: Play) -> None:
@@ -81,25 +81,34 @@ def _await_late_commits(play: Play) -> None:
 def _attempt(play: Play, run_key: str, tasks: list[str], attempt: dict[str, Any]) -> list[Note]:
     """One attempt, or two at once; the notes of the first."""
     play.attempts += 1
-    orders = [_order(play, run_key, tasks, attempt)]
+    orders = [new_order(play, run_key, tasks, attempt)]
     match attempt.get("besides"):
         case "another run":
-            orders.append(_order(play, f"{run_key}_besides", list(TASKS), {}))
+            orders.append(new_order(play, f"{run_key}_besides", list(TASKS), {}))
         case "the same tasks":
-            orders.append(_order(play, run_key, [task for task in tasks if task in tasks[-2:]], {}))
+            orders.append(new_order(play, run_key, [task for task in tasks if task in tasks[-2:]], {}))
+    first, *_ = carry_out(play, orders)
+    return first
+
+
+def carry_out(play: Play, orders: list[dict[str, Any]]) -> list[list[Note]]:
+    """Have orders done at once; the notes of each. What no run may end with breaks a promise."""
+    told = []
     for order, exit_code in zip(orders, play.servers.order(orders), strict=True):
         notes = _notes(order)
+        told.append(notes)
         for note in notes:
-            if note.get("error") in ERRORS_OF_OURS_ALONE:
+            if note.get("error") in ERRORS_OF_OURS_ALONE or not note.get("foreseen", True):
                 play.broken.append(f"{order['run_key']}, {note['task']}: {note['error']}: {note['message']}")
         play.log.append(f"{order['run_key']}: ended {exit_code}, {_told(notes)}")
         to_be_killed = order["strike"] is not None and order["strike"]["what"] == "kill"
         if exit_code not in ({0, -signal.SIGKILL} if to_be_killed else {0}):
             play.broken.append(f"{order['run_key']}: the process ended with {exit_code}")
-    return _notes(orders[0])
+    return told
 
 
-def _order(play: Play, run_key: str, tasks: list[str], attempt: dict[str, Any]) -> dict[str, Any]:
+def new_order(play: Play, run_key: str, tasks: list[str], attempt: dict[str, Any]) -> dict[str, Any]:
+    """What the process that does the nights is told: some tasks of a run, one after another."""
     play.orders += 1
     return {
         "environment": play.environment(),

@@ -31,7 +31,7 @@ def play(case: Case, servers: Servers) -> Play:
     write_mapping(servers.folder / "mappings", transport)
     with servers.new_ledger() as ledger_url:
         playing = Play(servers, transport, sandbox, ledger_url, folder, first_source())
-        _begin(playing, name)
+        begin(playing, name)
         if not servers.warm:
             warm_up(playing)
             return play(case, servers)
@@ -41,8 +41,8 @@ def play(case: Case, servers: Servers) -> Play:
         return playing
 
 
-def _begin(playing: Play, name: str) -> None:
-    """Bring the sandbox to where every case of its transport begins."""
+def begin(playing: Play, name: str) -> None:
+    """Bring the sandbox to where every case of its transport begins, one teacher's own assignment in it."""
     sandbox, servers = playing.sandbox, playing.servers
     if name in servers.begun:
         sandbox.control("POST", "/restore", {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from passback import ledger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from faults.held import Held
+    from faults.held import Held, Record
     from faults.model import Expected, LineItem, Result
     from faults.under_way import Play
 
@@ -61,6 +62,11 @@ def check(play: Play, *, all_dates: bool) -> None:
     _check_line_items(play, wanted, held.line_items)
     _check_results(play, wanted, held.results, all_dates=all_dates)
     _check_ledger(play, wanted, held)
+    check_foreign(play, dump)
+
+
+def check_foreign(play: Play, dump: dict[str, list[Record]]) -> None:
+    """What is a teacher's own is as it was put there."""
     found = {record["sourcedId"]: record for record in dump["lineItems"] + dump["results"]}
     for sourced_id, record in play.foreign.items():
         if found.get(sourced_id) != record:
@@ -128,6 +134,11 @@ def _check_ledger(play: Play, wanted: Expected, held: Held) -> None:
             ((key, student.removeprefix("s")), (outcome, codes.split(" ")[0]))
             for key, student, outcome, codes in cursor
         ]
+        cursor.execute(
+            "SELECT class_id, outcome, scores FROM passback.run_outcomes WHERE run_id ="
+            " (SELECT run_id FROM passback.runs WHERE state = 'good' ORDER BY recorded_at DESC LIMIT 1)"
+        )
+        account = cursor.fetchall()
         cursor.execute("SELECT count(*) FROM passback.runs WHERE state = 'running'")
         ((running,),) = cursor.fetchall()
     with closing(ledger.connect(play.ledger_url)) as connection:
@@ -136,6 +147,7 @@ def _check_ledger(play: Play, wanted: Expected, held: Held) -> None:
     if running:
         play.broken.append(f"{running} runs still count as running")
     _check_score_outcomes(play, wanted, outcomes)
+    _check_account(play, wanted, account)
     current = {*wanted.line_items, *wanted.results}
     _compare(play, "line item", line_items, held.line_items, current, _same_line_item)
     with_score = {place: found for place, found in held.results.items() if found.score is not None}
@@ -154,6 +166,17 @@ def _check_score_outcomes(
         right = got == ("passed", "") if outcome == "passes" else got == (outcome, code)
         if not right:
             play.broken.append(f"score {place}: the ledger says {got}, the rules say {(outcome, code)}")
+
+
+def _check_account(play: Play, wanted: Expected, account: list[tuple[str, str, int]]) -> None:
+    """The last good run has one outcome for each score of each class; what passes is sent or unchanged."""
+    found, must = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for class_id, outcome, scores in account:
+        found[class_id, "passes" if outcome in {"sent", "unchanged"} else outcome] += scores
+    for (key, _), (outcome, _) in wanted.outcomes.items():
+        must[play.source.assessments[key].class_id, outcome] += 1
+    if found != must:
+        play.broken.append(f"the last run accounts for {dict(found)}, the rules say {dict(must)}")
 
 
 def _compare(

@@ -178,12 +178,15 @@ TRANSPORTS: Final = {
 }
 
 
-def write_mapping(folder: Path, transport: Transport, **sis: Any) -> None:
+def write_mapping(
+    folder: Path, transport: Transport, besides: dict[str, Any] | None = None, **sis: Any
+) -> None:
     """The district's mapping file.
 
     Args:
         folder: Where mapping files lie.
         transport: The way into its SIS.
+        besides: What else stands in it.
         **sis: Settings of its `sis` that are otherwise than the transport says.
     """
     folder.mkdir(exist_ok=True)
@@ -197,6 +200,7 @@ def write_mapping(folder: Path, transport: Transport, **sis: Any) -> None:
         "sis": {"system": transport.sis, "connection": "case_sis", **transport.sis_mapping, **sis},
         "categories": _CATEGORIES,
         "rules": transport.rules,
+        **(besides or {}),
     }
     if transport.sis == "skyward":
         mapping["confirmed"] = ["oneroster_licence", "use_grade_unchecked"]

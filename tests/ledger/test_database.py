@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -36,6 +36,8 @@ from passback.ledger import (
     database,
     district_lock,
     ensure_schema,
+    explain,
+    explain_score,
     intend_line_items,
     intend_results,
     known_line_items,
@@ -44,12 +46,16 @@ from passback.ledger import (
     lose_line_items,
     migrations,
     note_category,
+    open_run,
     record_outcomes,
     upgrade,
     verify_trail,
 )
+from passback.ledger.outcomes import record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from passback.ledger import Connection
     from stack.postgres import Postgres
 
@@ -64,6 +70,14 @@ A_SENT_RESULT_OF_VERSION_1 = """
     SELECT 'lakeview', 'item-1', 'sis-amy', 'essay', '7b', 'amy', 'sis-7b', 80, 'graded', '2026-11-21',
            'confirmed', run_id, now(), '{"score": 80, "score_status": "graded", "score_date": "2026-11-21"}'
     FROM passback.runs
+"""
+
+
+AN_OUTCOME_OF_VERSION_1 = """
+    INSERT INTO passback.score_outcomes
+        (district, assessment_id, class_id, student_id, outcome, codes, run_id, since)
+    SELECT 'lakeview', 'essay', '7b', 'amy', 'passed', '', run_id, now() FROM passback.runs;
+    UPDATE passback.runs SET recorded_at = now()
 """
 
 
@@ -162,9 +176,9 @@ def test_a_database_error_never_quotes_a_row(ledger: Connection, run: int) -> No
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
     with pytest.raises(FatalError) as raised:
-        record_outcomes(ledger, "lakeview", run, judged("splendid", "amy-lee"))
+        record_outcomes(ledger, run, judged("splendid", "amy-lee"))
     assert "splendid" not in str(raised.value)
-    assert raised.value.where == "passback.score_outcomes.score_outcomes_outcome_check"
+    assert raised.value.where == "passback.run_outcomes.run_outcomes_outcome_check"
 
 
 def test_a_row_that_another_holds_too_long_is_busy(ledger: Connection, ledger_url: str, run: int) -> None:
@@ -209,14 +223,18 @@ def test_an_empty_database_gets_the_schema_without_noise(
         "line_items",
         "reason_texts",
         "results",
+        "run_outcomes",
         "run_reasons",
         "runs",
+        "score_history",
         "score_outcomes",
         "sis_categories",
         "sis_pace",
         "sis_shares",
+        "suppressions",
         "trail",
         "trail_heads",
+        "trail_stumps",
     }
     assert not caplog.records
 
@@ -251,7 +269,7 @@ def test_migrations_go_down_and_up_again_on_a_filled_database(
 ) -> None:
     intend_results(ledger, "lakeview", run, result_plan("amy", "bo"))
     answer_results(ledger, "lakeview", run, result_answers("amy", "bo"))
-    record_outcomes(ledger, "lakeview", run, judged("passed", "amy", "bo"))
+    record_outcomes(ledger, run, judged("sent", "amy", "bo"))
     upgrade(ledger_url)
     assert len(known_results(ledger, "lakeview")) == 2
     assert verify_trail(ledger, "lakeview") is None
@@ -311,15 +329,55 @@ def test_a_ledger_of_the_version_before_learns_of_ids_of_the_sis_and_forgets_the
         ("line_items", "intended"),
         ("results", "not_stored"),
     }
-    with closing(connect(empty_url)) as connection:
-        assert verify_trail(connection, "lakeview") is None  # the category stays in the chain
-        with pytest.raises(psycopg2.errors.UndefinedColumn), connection.cursor() as cursor:
-            cursor.execute("SELECT sis_line_item_id FROM passback.line_items")
+    with (
+        closing(connect(empty_url)) as connection,
+        pytest.raises(psycopg2.errors.UndefinedColumn),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT sis_line_item_id FROM passback.line_items")
 
     upgrade(empty_url)
     with closing(connect(empty_url)) as connection:
         assert set(known_line_items(connection, "lakeview")["sis_line_item_id"]) == {""}
-        assert verify_trail(connection, "lakeview") is None
+        assert verify_trail(connection, "lakeview") is None  # the category stays in the chain
+
+
+def test_a_ledger_of_the_version_before_gains_a_history_and_gives_it_back(empty_url: str) -> None:
+    database._migrate(empty_url, lambda config: command.upgrade(config, "0004"))
+    with closing(connect(empty_url)) as connection, database.transaction(connection) as cursor:
+        cursor.execute(A_SENT_RESULT_OF_VERSION_1)
+        cursor.execute(AN_OUTCOME_OF_VERSION_1)
+    for _ in range(2):
+        upgrade(empty_url)
+        with closing(connect(empty_url)) as connection:
+            (score,) = explain_score(connection, "lakeview", "essay", "amy", None)
+            assert [(night["run"], night["outcome"]) for night in score["nights"]] == [
+                ("night-1", "unchanged")
+            ]
+            assert score["sent"]["run"] == "night-1"
+            later = open_run(
+                connection,
+                district="lakeview",
+                run_key="night-2",
+                mode="reconcile",
+                ordered_by="schedule",
+                mapping_hash="m1",
+                rule_set="r1",
+                reasons=(),
+                started_at=datetime.now(tz=UTC),
+            )
+            record_outcomes(connection, later, judged("held", "amy"))
+            (score,) = explain_score(connection, "lakeview", "essay", "amy", None)
+            assert [night["outcome"] for night in score["nights"]] == ["unchanged", "held"]
+            record_outcomes(connection, later, judged("unchanged", "amy"))
+        database._migrate(empty_url, lambda config: command.downgrade(config, "0004"))
+        assert "score_history" not in tables(empty_url)
+        with closing(connect(empty_url)) as connection, database.transaction(connection) as cursor:
+            cursor.execute("SELECT mode FROM passback.runs WHERE run_key = 'night-2'")
+            assert cursor.fetchall() == [("full",)]
+            cursor.execute("DELETE FROM passback.score_outcomes")
+            cursor.execute("DELETE FROM passback.runs WHERE run_key = 'night-2'")
+            cursor.execute(AN_OUTCOME_OF_VERSION_1)
 
 
 def states(url: str) -> set[tuple[str, str]]:
@@ -342,6 +400,35 @@ def test_the_queries_of_the_documentation_run(ledger: Connection) -> None:
 
 
 # --- The district's lock ---
+
+
+def test_whoever_only_reads_never_waits_for_a_load(
+    ledger: Connection, ledger_url: str, open_night: Callable[..., int]
+) -> None:
+    night = open_night("night-1")
+    intend_results(ledger, "lakeview", night, result_plan("amy", "bo"))
+    answer_results(ledger, "lakeview", night, result_answers("amy", "bo"))
+    record_outcomes(ledger, night, judged("sent", "amy", "bo"))
+    tonight = open_night("night-2")
+    reads: dict[str, Callable[[Connection], Any]] = {
+        "status": lambda connection: latest_runs(connection, "lakeview", 5),
+        "one score": lambda connection: explain_score(connection, "lakeview", "essay", "amy", None),
+        "a class": lambda connection: explain(connection, "lakeview", class_id="7b"),
+        "known results": lambda connection: known_results(connection, "lakeview"),
+        "the trail": lambda connection: verify_trail(connection, "lakeview"),
+    }
+    with closing(connect(ledger_url)) as reader:
+        before = {what: read(reader) for what, read in reads.items()}
+        with district_lock(ledger, "lakeview"), database.transaction(ledger) as batch:
+            # Everything that a load and an audit write, in one transaction that does not end.
+            batch.execute("UPDATE passback.results SET state = 'intended', in_sis = NULL")
+            batch.execute("UPDATE passback.trail_heads SET seq = seq + 1")
+            record(batch, tonight, judged("held", "amy"))
+            batch.execute("UPDATE passback.runs SET state = 'failed', ended_at = now()")
+            with database.transaction(reader) as cursor:
+                cursor.execute("SET lock_timeout = '1ms'")
+            for what, read in reads.items():
+                assert str(read(reader)) == str(before[what]), what
 
 
 def test_a_second_run_of_a_district_is_asked_to_come_back(ledger: Connection, ledger_url: str) -> None:

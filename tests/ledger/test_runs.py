@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from passback.errors import CountsError
+from ledger.frames import judged
+from passback.errors import CountsError, PassbackError
 from passback.ledger import (
     close_run,
     database,
     keep_extract,
     last_extract,
     latest_runs,
+    note_judged,
     record_decision,
 )
 from passback.reasons import Outcome
@@ -29,8 +31,12 @@ ENDED = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
 NO_REASONS = pd.DataFrame({"code": [], "assessments": [], "scores": [], "leading_scores": []})
 
 
+SCORES = pd.concat([judged("sent", *"abcdefg"), judged("rejected", *"hij", codes="due.missing")])
+
+
 def close(ledger: Connection, run: int, **changed: Any) -> None:
-    """Close a run well, but for what is changed."""
+    """Close a run of ten scores well, but for what is changed."""
+    note_judged(ledger, run, changed.pop("judged", 10))
     well = {
         "ended_at": ENDED,
         "state": "good",
@@ -38,6 +44,7 @@ def close(ledger: Connection, run: int, **changed: Any) -> None:
         "outcomes": {Outcome.SENT: 7, Outcome.REJECTED: 3},
         "reasons": NO_REASONS,
         "requests": 12,
+        "scores": SCORES,
     }
     close_run(ledger, run, **(well | changed))
 
@@ -113,9 +120,163 @@ def test_a_run_whose_scores_do_not_add_up_cannot_be_good(ledger: Connection, run
     )
 
 
-def test_counts_below_zero_cannot_make_a_sum_right(ledger: Connection, run: int) -> None:
+def test_counts_below_zero_cannot_make_a_sum_right(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    undo = open_night("undo-1", mode="undo", undoes=open_night("night-1"))
     with pytest.raises(Exception, match="23514"):
-        close(ledger, run, extracted=4, outcomes={"sent": 7, "held": -3})
+        close(ledger, undo, extracted=4, outcomes={"sent": 7, "held": -3}, scores=None)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"judged": 11},
+        {"scores": None},
+        {"scores": SCORES[:-1]},
+        {"scores": SCORES.assign(outcome="sent")},
+        {"extracted": 9, "outcomes": {"sent": 6, "rejected": 3}},
+        {"outcomes": {"sent": 3, "rejected": 7}},
+    ],
+    ids=["fewer outcomes than judged", "no outcomes", "one is missing", "other outcomes than counted",
+         "fewer counted than judged", "counted otherwise"],
+)  # fmt: skip
+def test_a_run_without_one_outcome_for_every_judged_score_is_not_good_and_keeps_nothing(
+    ledger: Connection, run: int, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(CountsError):
+        close(ledger, run, **changed)
+    assert latest_runs(ledger, "lakeview", 1)[0]["state"] == "running"
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM passback.score_outcomes),"
+            " (SELECT count(*) FROM passback.run_outcomes), (SELECT count(*) FROM passback.score_history)"
+        )
+        assert cursor.fetchone() == (0, 0, 0)
+    close(ledger, run)
+    assert latest_runs(ledger, "lakeview", 1)[0]["state"] == "good"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE passback.runs SET state = 'good', ended_at = now()",
+        "UPDATE passback.runs SET state = 'good', ended_at = now(), extracted = 10, sent = 10",
+        "UPDATE passback.runs SET state = 'good', ended_at = now(), extracted = 10, sent = 10, judged = 10",
+        (
+            "INSERT INTO passback.runs (district, run_key, mode, ordered_by, mapping_hash, rule_set, state, "
+            " started_at, ended_at) VALUES ('lakeview', 'made up', 'full', '', '', '', 'good', now(), now())"
+        ),
+    ],
+)
+def test_the_database_itself_refuses_to_call_a_run_good_that_has_no_outcomes(
+    ledger: Connection, run: int, statement: str
+) -> None:
+    assert run
+    with pytest.raises(CountsError), database.transaction(ledger) as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE passback.runs SET sent = 8, rejected = 2",
+        "UPDATE passback.runs SET judged = 11",
+        "UPDATE passback.runs SET extracted = 9, sent = 6",
+        "UPDATE passback.run_outcomes SET scores = scores + 1",
+        "DELETE FROM passback.run_outcomes",
+        "INSERT INTO passback.run_outcomes SELECT run_id, '9z', 'sent', 1 FROM passback.runs",
+    ],
+)
+def test_the_account_of_a_good_run_stands(ledger: Connection, run: int, statement: str) -> None:
+    close(ledger, run)
+    with pytest.raises(PassbackError), database.transaction(ledger) as cursor:
+        cursor.execute(statement)
+
+
+def test_the_account_is_kept_by_class(ledger: Connection, run: int) -> None:
+    scores = pd.concat(
+        [judged("sent", "amy", "bo"), judged("held", "amy", class_id="8c"), judged("sent", "cy")]
+    )
+    close(ledger, run, judged=4, extracted=4, outcomes={"sent": 3, "held": 1}, scores=scores)
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT run_id, class_id, outcome, scores FROM passback.run_outcomes ORDER BY class_id"
+        )
+        assert cursor.fetchall() == [(run, "7b", "sent", 3), (run, "8c", "held", 1)]
+
+
+def test_differing_copies_of_a_score_are_counted_each_and_kept_once(ledger: Connection, run: int) -> None:
+    copies = judged("rejected", "amy", "amy", codes="duplicate.conflict")
+    close(ledger, run, judged=2, extracted=2, outcomes={"rejected": 2}, scores=copies)
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT (SELECT sum(scores) FROM passback.run_outcomes),"
+            " (SELECT count(*) FROM passback.score_outcomes)"
+        )
+        assert cursor.fetchone() == (2, 1)
+
+
+def test_an_undo_judges_no_score_and_is_good_without_an_account(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    night = open_night("night-1")
+    close(ledger, night)
+    undo = open_night("undo-1", mode="undo", undoes=night)
+    close_run(
+        ledger,
+        undo,
+        ended_at=ENDED,
+        state="good",
+        extracted=7,
+        outcomes={"sent": 6, "cancelled": 1},
+        reasons=NO_REASONS,
+        requests=9,
+    )
+    assert latest_runs(ledger, "lakeview", 1)[0]["outcomes"]["sent"] == 6
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT undoes FROM passback.runs WHERE run_id = %s", (undo,))
+        assert cursor.fetchone() == (night,)
+
+
+def test_a_run_that_is_cleared_and_closed_again_ends_the_same(
+    ledger: Connection, open_night: Callable[..., int]
+) -> None:
+    def ended() -> list[tuple[Any, ...]]:
+        rows = []
+        with database.transaction(ledger) as cursor:
+            for query in (
+                "SELECT state, extracted, sent, rejected, judged FROM passback.runs",
+                "SELECT * FROM passback.run_outcomes ORDER BY class_id, outcome",
+                "SELECT class_id, student_id, outcome, codes FROM passback.score_outcomes ORDER BY 2",
+                "SELECT student_id, run_id, outcome, codes FROM passback.score_history ORDER BY 1",
+            ):
+                cursor.execute(query)
+                rows.append(tuple(cursor.fetchall()))
+        return rows
+
+    close(ledger, open_night("night-1"))
+    first = ended()
+    close(ledger, open_night("night-1"))
+    assert ended() == first
+    # It failed when it was tried first: that is told no more once it is good.
+    open_night("night-1")
+    failed = {"state": "failed", "outcomes": {"cancelled": 10}, "failed_task": "load-to-sis"}
+    close(
+        ledger,
+        open_night("night-1"),
+        scores=SCORES.assign(outcome="cancelled", codes="run.stopped"),
+        **failed,
+    )
+    close(ledger, open_night("night-1"))
+    assert ended() == first
+
+
+def test_a_run_keeps_what_it_was_limited_to(ledger: Connection, open_night: Callable[..., int]) -> None:
+    open_night("night-1", classes=("7b", "8c"), assessments=("essay",))
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT classes, assessments FROM passback.runs")
+        assert cursor.fetchall() == [(["7b", "8c"], ["essay"])]
 
 
 def test_an_outcome_that_does_not_exist_is_refused(ledger: Connection, run: int) -> None:

@@ -79,6 +79,7 @@ def test_the_sample_district_is_sound() -> None:
             GOOD.replace("system: skyward", "system: skyward\n  connections: 4\n  requests_per_second: 2.5"),
             id="limits",
         ),
+        pytest.param(GOOD + "drift: {scores: keep, assignments: overwrite}\n", id="drift"),
     ],
 )  # fmt: skip
 def test_accepted(content: str, tmp_path: Path) -> None:

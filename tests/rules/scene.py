@@ -21,7 +21,7 @@ from passback.sources.profiles import OTUS_TYPES, SOURCES
 from passback.stages.validate import Verdicts, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from passback.rules.suites import Suites
 
@@ -190,6 +190,7 @@ def judged(
     now: str = NOW,
     known: pd.DataFrame = NO_LINE_ITEMS,
     known_results: pd.DataFrame | None = None,
+    suppressed: Iterable[tuple[str, str]] = (),
     everything: bool = False,
     allots_ids: bool = False,
     rules: Suites | None = None,
@@ -215,6 +216,7 @@ def judged(
         known_line_items=known,
         known_results=ledger.no_results() if known_results is None else known_results,
         allots_ids=allots_ids,
+        suppressions=pd.DataFrame(list(suppressed), columns=list(records.SUPPRESSIONS.columns), dtype="str"),
         now=instant,
         everything=everything,
     )

@@ -121,6 +121,7 @@ def test_a_score_that_the_sis_holds_stays_or_changes_or_vanishes_or_is_refused(
         ("effective.before", "rejected"),
         ("change.too_old", "held"),
         ("assigner.not_in_group", "rejected"),
+        ("suppressed.by_person", "rejected"),
     ],
 )
 def test_what_comes_with_time_and_harms_nothing_is_no_refusal(codes: str, outcome: str) -> None:

@@ -1,4 +1,4 @@
-"""A small district whose SIS is the sandbox's generic one, with whatever its mapping file is to say."""
+"""A small district, most often with the sandbox's generic SIS, and whatever its mapping file is to say."""
 
 from __future__ import annotations
 
@@ -98,12 +98,15 @@ def small_district(
     monkeypatch: pytest.MonkeyPatch,
     *,
     system: str = "generic",
+    categories: dict[str, str] | None = None,
     **sis: Any,
 ) -> SmallDistrict:
     """The district, with a ledger and a mapping file of its own."""
-    offered, categories = sandbox.info()["connections"], dict(read_district("lakeview").categories)
+    offered = sandbox.info()["connections"]
+    categories = categories or dict(read_district("lakeview").categories)
+    way = "native" if sis.get("transport") == "native" else "sis"
     monkeypatch.setenv("AIRFLOW_CONN_SMALL_SOURCE", json.dumps(offered["source"]))
-    monkeypatch.setenv("AIRFLOW_CONN_SMALL_SIS", json.dumps(offered["sis"]))
+    monkeypatch.setenv("AIRFLOW_CONN_SMALL_SIS", json.dumps(offered[way]))
     monkeypatch.setenv("AIRFLOW_CONN_PASSBACK_LEDGER", ledger_url)
     monkeypatch.setenv("PASSBACK_STAGE", (folder / "stage").as_uri())
     mappings = folder / "mappings"

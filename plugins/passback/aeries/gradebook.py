@@ -90,6 +90,7 @@ class AeriesGradebook:
         results_by_student: True: scores are a list by student.
         reads_back_at_once: True: the answer to a batch of scores shows all that the assignment holds. A line
             item is answered VERIFY, because its answer shows what was sent rather than what is stored.
+        clears_scores: False.
         shows_gradebooks: True.
         result_values: The score alone: status and date are Aeries' own.
 
@@ -113,6 +114,7 @@ class AeriesGradebook:
     repeatable = False
     results_by_student = True
     reads_back_at_once = True
+    clears_scores = False
     shows_gradebooks = True
     result_values: Sequence[str] = ("score",)
 

@@ -17,17 +17,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from passback import paths
+from passback.cli.audit import audit
 from passback.cli.categories import categories
 from passback.cli.check import check
 from passback.cli.console import print_error
 from passback.cli.explain import explain
 from passback.cli.ledger import ledger
 from passback.cli.new import new
+from passback.cli.purge import purge
+from passback.cli.reconcile import reconcile
 from passback.cli.report import report
 from passback.cli.run import run
 from passback.cli.sandbox import sandbox
 from passback.cli.schema import schema
 from passback.cli.status import status
+from passback.cli.suppress import suppress, suppressions, unsuppress
+from passback.cli.undo import undo
 from passback.errors import PassbackError
 
 if TYPE_CHECKING:
@@ -104,6 +109,9 @@ app.command(epilog=_examples("passback check", "passback check lakeview --connec
 app.command(
     epilog=_examples("passback run lakeview --mode preview", "passback run lakeview --class AAA-2013J")
 )(_stdout_for_answers(run))
+app.command(
+    epilog=_examples("passback reconcile lakeview", "passback reconcile lakeview --class AAA-2013J --json")
+)(_stdout_for_answers(reconcile))
 app.command(epilog=_examples("passback status", "passback status lakeview --limit 1 --json"))(
     _stdout_for_answers(status)
 )
@@ -111,6 +119,7 @@ app.command(
     epilog=_examples(
         "passback explain --district lakeview --assessment 1755 --student s11391",
         "passback explain -d lakeview -a 1755 -s s11391 --json",
+        "passback explain -d lakeview --class AAA-2013J --limit 200",
     )
 )(_stdout_for_answers(explain))
 app.command(epilog=_examples("passback report lakeview", "passback report lakeview --path"))(
@@ -121,6 +130,31 @@ app.command(
     epilog=_examples("passback sandbox", "passback sandbox -- --help"),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(sandbox)
+app.command(
+    epilog=_examples(
+        'passback suppress -d lakeview --assessment 1755 --reason "Marked again by another teacher"',
+        'passback suppress -d lakeview --class AAA-2013J --reason "Graded on paper this term"',
+    )
+)(_stdout_for_answers(suppress))
+app.command(epilog=_examples("passback unsuppress -d lakeview --assessment 1755"))(
+    _stdout_for_answers(unsuppress)
+)
+app.command(epilog=_examples("passback suppressions -d lakeview", "passback suppressions --lifted --json"))(
+    _stdout_for_answers(suppressions)
+)
+app.command(
+    epilog=_examples(
+        "passback purge --before 2025-07-01 --district lakeview --preview",
+        "passback purge --before 2025-07-01 --yes",
+    )
+)(_stdout_for_answers(purge))
+app.add_typer(audit, name="audit")
+app.command(
+    epilog=_examples(
+        "passback undo scheduled__2026-11-22T06:00:00+00:00 -d lakeview --preview",
+        "passback undo cli__2026-11-22T18:00:00+00:00 -d lakeview",
+    )
+)(_stdout_for_answers(undo))
 app.add_typer(categories, name="categories")
 app.add_typer(ledger, name="ledger")
 

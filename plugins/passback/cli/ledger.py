@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from passback.cli.console import output
+from passback.cli.console import output, print_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,38 @@ def _ledger() -> None:
 @ledger.command(epilog="Examples:\n\n[bold]passback ledger upgrade[/]")
 def upgrade() -> None:
     """Bring the ledger's tables to this version of Passback. Safe to repeat, and while others do the same."""
+    from passback import ledger as database
+
+    url = owner_url()
+    database.upgrade(url)
+    output().print("The ledger is up to date.")
+    if not database.roles_are_granted(url):
+        print_warning(
+            "the roles passback_owner, passback_writer and passback_reader are missing, and this user may not"
+            " make them: have the server's administrator run what `passback ledger roles` prints."
+        )
+
+
+@ledger.command(epilog="Examples:\n\n[bold]passback ledger roles | psql DATABASE[/]")
+def roles() -> None:
+    """Print the SQL that makes the roles for owner, writer and reader, and grants; safe to repeat."""
+    from passback.ledger.roles import SCRIPT
+
+    print(SCRIPT.strip(), file=sys.__stdout__)
+
+
+def owner_url() -> str:
+    """The ledger's address for who owns its tables: of `passback_ledger`, or else `passback_ledger_owner`.
+
+    Raises:
+        ConfigurationError: neither will do.
+        PassbackError: the ledger cannot be asked.
+    """
     from passback import connections
     from passback import ledger as database
 
-    database.upgrade(connections.ledger_url())
-    output().print("The ledger is up to date.")
+    url = connections.ledger_url()
+    return url if database.owns(url) else connections.ledger_url("passback_ledger_owner")
 
 
 def newest_run(district: str) -> dict[str, Any] | None:

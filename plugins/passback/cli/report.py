@@ -68,13 +68,17 @@ def print_report(console: Console, folder_uri: str) -> None:
     """
     from passback.report.terminal import terminal_report
 
-    console.print(terminal_report(_summary(folder_uri)))
+    summary = _summary(folder_uri)
+    console.print(terminal_report(summary))
     console.print()
-    for name, what in (
-        ("report.html", "Report"),
-        ("not-passed.csv", "What did not pass"),
-        ("changes.csv", "What changed"),
-    ):
+    files = {
+        "report.html": "Report",
+        "not-passed.csv": "What did not pass",
+        "changes.csv": "What changed",
+    }
+    if summary.get("preview") is not None:
+        files["preview.csv"] = "What a run would do"
+    for name, what in files.items():
         console.print(f"{what}: {readable(f'{folder_uri}/{name}')}", soft_wrap=True, markup=False)
 
 

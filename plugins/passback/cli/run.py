@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 import time
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from passback.cli.console import output, print_error, progress
 from passback.cli.report import print_report
+from passback.cli.who import who
 from passback.errors import PassbackError
 from passback.mapping.file import file_hash, mapping_path, read_mapping
 from passback.night import APPROVAL, TASKS, Night
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 INTERRUPTED = 130
 CANCELLED = 3
@@ -29,8 +33,11 @@ def run(
     ],
     *,
     mode: Annotated[
-        Literal["changes", "full", "preview"],
-        typer.Option(help="Send what changed, compare and send everything, or write nothing but the report."),
+        Literal["changes", "full", "preview", "reconcile"],
+        typer.Option(
+            help="Send what changed, compare and send everything, write nothing but the report, or compare"
+            " what was sent with what the SIS holds."
+        ),
     ] = "changes",
     classes: Annotated[
         list[str] | None, typer.Option("--class", metavar="ID", help="Only this class; repeat for more.")
@@ -51,25 +58,58 @@ def run(
     A run that would change too much asks first. Where there is no terminal to ask on, it writes nothing and
     exits with code 3, as after a no.
     """
-    file = mapping_path(district, context.obj)
+    night, approved = carry(
+        context.obj,
+        district,
+        mode=mode,
+        classes=classes or (),
+        assessments=assessments or (),
+        approve=approve,
+    )
+    output().print()
+    print_report(output(), f"{night.folder}/report")
+    if not approved:
+        raise typer.Exit(CANCELLED)
+
+
+def carry(
+    mappings: Path,
+    district: str,
+    *,
+    mode: str,
+    classes: Sequence[str],
+    assessments: Sequence[str] = (),
+    approve: bool,
+) -> tuple[Night, bool]:
+    """Take all steps of a run, with their progress; the run, and whether it was let go on.
+
+    Args:
+        mappings: The folder of mapping files.
+        district: The district's name.
+        mode: One of `night.MODES`.
+        classes: Only these classes; empty for all.
+        assessments: Only these assessments; empty for all.
+        approve: Whether it may go on however much it would change.
+
+    Raises:
+        typer.Exit: a step failed, which has been told.
+    """
+    file = mapping_path(district, mappings)
     night = Night(
         district=read_mapping(file),
         mapping_hash=file_hash(file),
         run_key=f"cli__{datetime.now(UTC).isoformat()}",
         mode=mode,
-        classes=tuple(classes or ()),
-        assessments=tuple(assessments or ()),
-        ordered_by=_who(),
+        classes=tuple(classes),
+        assessments=tuple(assessments),
+        ordered_by=who("passback reconcile" if mode == "reconcile" else "passback run"),
     )
     cancelled = False
     for task_id in TASKS:
         counts = _take(task_id, night)
         if task_id == APPROVAL and counts["asks"]:
             cancelled = not _ask(night, str(counts["subject"]), approve=approve)
-    output().print()
-    print_report(output(), f"{night.folder}/report")
-    if cancelled:
-        raise typer.Exit(CANCELLED)
+    return night, not cancelled
 
 
 def _ask(night: Night, subject: str, *, approve: bool) -> bool:
@@ -119,11 +159,3 @@ def _take(task_id: str, night: Night) -> dict[str, int | str]:
     )
     console.print(f"{task_id:<24}{time.monotonic() - began:>7.1f} s  {told}", markup=False)
     return counts
-
-
-def _who() -> str:
-    """On whose order: the trail names the operating system's user."""
-    try:
-        return f"{getpass.getuser()} (passback run)"
-    except (KeyError, OSError):
-        return "passback run"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
-HEAD: Final = "0004"  # the schema this version works with; spares the commands an import of alembic
+HEAD: Final = "0006"  # the schema this version works with; spares the commands an import of alembic
 
 # A statement over a million rows may take minutes; who waits over a minute for a lock waits in vain.
 # When the other machine or the network is lost, the server notices in two minutes, not in hours, that nobody

@@ -9,11 +9,12 @@ from psycopg2.extras import execute_values
 from passback.ledger.bulk import INTEGER, copy_in
 from passback.ledger.database import Connection, transaction
 from passback.ledger.instants import iso
+from passback.ledger.outcomes import record
 from passback.reasons import Outcome, Reason
 from passback.records import TEXT, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -26,10 +27,12 @@ RUN_REASONS: Final = Frame(
 
 OPEN: Final = """
     INSERT INTO passback.runs AS run
-        (district, run_key, mode, ordered_by, mapping_hash, rule_set, state, started_at)
+        (district, run_key, mode, ordered_by, mapping_hash, rule_set, state, started_at, classes, assessments,
+         undoes)
     VALUES (%(district)s, %(run_key)s, %(mode)s, %(ordered_by)s, %(mapping_hash)s, %(rule_set)s, 'running',
-            %(started_at)s)
+            %(started_at)s, %(classes)s::text[], %(assessments)s::text[], %(undoes)s)
     ON CONFLICT (district, run_key) DO UPDATE SET
+        classes = excluded.classes, assessments = excluded.assessments, undoes = excluded.undoes,
         mode = excluded.mode, ordered_by = excluded.ordered_by, mapping_hash = excluded.mapping_hash,
         rule_set = excluded.rule_set, state = 'running', started_at = excluded.started_at, ended_at = NULL,
         extracted = 0, sent = 0, unchanged = 0, held = 0, rejected = 0, failed = 0, cancelled = 0,
@@ -75,13 +78,13 @@ LATEST: Final = """
 """
 
 LATEST_REASONS: Final = """
-    SELECT counted.run_id, counted.code, assessments, scores, leading_scores,
+    SELECT counted.run_id, counted.code, counted.assessments, counted.scores, leading_scores,
            coalesce(outcome, ''), coalesce(sentence, ''), coalesce(who, ''), coalesce(mend, '')
     FROM passback.run_reasons AS counted
     JOIN passback.runs AS run USING (run_id)
     LEFT JOIN passback.reason_texts AS texts ON texts.rule_set = run.rule_set AND texts.code = counted.code
     WHERE counted.run_id = ANY(%(run_ids)s)
-    ORDER BY leading_scores DESC, scores DESC, counted.code
+    ORDER BY leading_scores DESC, counted.scores DESC, counted.code
 """
 
 
@@ -96,6 +99,9 @@ def open_run(
     rule_set: str,
     reasons: Iterable[Reason],
     started_at: datetime,
+    classes: Sequence[str] = (),
+    assessments: Sequence[str] = (),
+    undoes: int | None = None,
 ) -> int:
     """Note that a run begins; one that is cleared and begins again keeps its row, reset to running.
 
@@ -105,12 +111,15 @@ def open_run(
         connection: The ledger.
         district: The district's name.
         run_key: Airflow's run id, or `cli__<UTC instant>`.
-        mode: changes, full or preview.
+        mode: changes, full, reconcile or undo.
         ordered_by: Who or what started it.
         mapping_hash: Hash of the mapping file it runs by.
         rule_set: Hash of the rules it runs by; the reasons' texts are kept under it.
         reasons: Every reason the run may give.
         started_at: With a time zone.
+        classes: Only these classes, by the source's ids; empty for all.
+        assessments: Only these assessments, by the source's ids; empty for all.
+        undoes: The run that an undo puts back.
 
     Returns:
         The run's number in this ledger.
@@ -123,6 +132,9 @@ def open_run(
         "mapping_hash": mapping_hash,
         "rule_set": rule_set,
         "started_at": started_at,
+        "classes": list(classes),
+        "assessments": list(assessments),
+        "undoes": undoes,
     }
     texts = {
         reason.code: (
@@ -141,9 +153,19 @@ def open_run(
         cursor.execute(OPEN, run)
         (run_id,) = cursor.fetchone() or (None,)
         cursor.execute("DELETE FROM passback.run_reasons WHERE run_id = %s", (run_id,))
+        cursor.execute("DELETE FROM passback.run_outcomes WHERE run_id = %s", (run_id,))
         if texts:
             execute_values(cursor, KEEP_TEXTS, sorted(texts.values()))
     return int(run_id)
+
+
+def note_judged(connection: Connection, run_id: int, judged: int) -> None:
+    """Note how many scores the rules have judged: so many outcomes the run must end with to be good."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            "UPDATE passback.runs SET judged = %(judged)s WHERE run_id = %(run_id)s",
+            {"judged": int(judged), "run_id": run_id},
+        )
 
 
 def record_decision(
@@ -180,8 +202,9 @@ def close_run(
     requests: int,
     failed_task: str = "",
     message: str = "",
+    scores: pd.DataFrame | None = None,
 ) -> None:
-    """Note how a run ended.
+    """Note how a run ended and, in the same transaction, what became of every score that it judged.
 
     Args:
         connection: The ledger.
@@ -194,9 +217,11 @@ def close_run(
         requests: Number of requests sent to the SIS.
         failed_task: The task that failed, if one did.
         message: The failure's message, without anything of a student.
+        scores: What became of every score, as for `outcomes.record_outcomes`; None where none was judged.
 
     Raises:
-        CountsError: a good run's outcomes do not add up to `extracted` (RULES section 1).
+        CountsError: a run that is to be good has not one outcome for every score that it judged (RULES
+            section 1); an undo, which judges none, has outcomes that do not add up to `extracted`.
         ValueError: an outcome that does not exist.
     """
     counts = dict.fromkeys(map(str, Outcome), 0)
@@ -214,6 +239,8 @@ def close_run(
         "message": message,
     }
     with transaction(connection) as cursor:
+        if scores is not None:
+            record(cursor, run_id, scores)
         cursor.execute(CLOSE, run)
         cursor.execute("DELETE FROM passback.run_reasons WHERE run_id = %s", (run_id,))
         copy_in(cursor, reasons, RUN_REASONS)

@@ -19,13 +19,14 @@ from passback.ledger.database import Connection, Cursor, transaction
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT, Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """A kind of thing that is written: its table, what identifies it, where it belongs, what may change."""
 
     name: str  # in the trail
@@ -48,7 +49,7 @@ class _Kind:
         return Frame(name, {column: self.plan.columns[column] for column in columns} | more, self.key)
 
 
-LINE_ITEMS: Final = _Kind(
+LINE_ITEMS: Final = Kind(
     "line_item",
     "line_items",
     ("line_item_id",),
@@ -60,7 +61,7 @@ LINE_ITEMS: Final = _Kind(
     accepted=("category_id",),
 )
 
-RESULTS: Final = _Kind(
+RESULTS: Final = Kind(
     "result",
     "results",
     ("line_item_id", "sis_student_id"),
@@ -71,14 +72,22 @@ RESULTS: Final = _Kind(
     cleared="held.score_status = ''",
 )
 
+THEIRS: Final = "_theirs"
+
 INTEND: Final = sql.SQL("""
-    INSERT INTO {table} AS held (district, {columns}, {sis_id}, state, run_id, intended_at)
-    SELECT %(district)s, {columns}, {sis_id}, 'intended', %(run_id)s, now() FROM pg_temp.incoming
+    INSERT INTO {table} AS held (district, {columns}, {sis_id}, state, run_id, intended_at, in_sis)
+    SELECT %(district)s, {columns}, {sis_id}, 'intended', %(run_id)s, now(), {theirs} FROM pg_temp.incoming
     ON CONFLICT (district, {key}) DO UPDATE SET
         {assignments}, {sis_id} = coalesce(nullif(excluded.{sis_id}, ''), held.{sis_id}),
         state = excluded.state, run_id = excluded.run_id, intended_at = excluded.intended_at,
         answered_at = NULL, answer_status = NULL, answer_words = '', settled_run_id = NULL,
-        confirmed_at = NULL
+        confirmed_at = NULL, in_sis = coalesce(held.in_sis, excluded.in_sis), {held_back}
+""")
+
+# What was taken back is held back no more once a later run sends another value; a person's own stays so.
+GOES_OUT_AGAIN: Final = sql.SQL("""
+    {column} = CASE WHEN held.held_back = 'undone' AND held.held_back_run_id <> excluded.run_id
+        AND ({held_content}) IS DISTINCT FROM ({content}) THEN {nothing} ELSE held.{column} END
 """)
 
 # The rows that a batch is about, each by its primary key. Before the table of a first night is analysed, the
@@ -146,6 +155,14 @@ LOSE: Final = sql.SQL("""
     WHERE held.district = {district} AND held.line_item_id = incoming.line_item_id
 """)
 
+IN_SIS: Final = sql.SQL("""
+    SELECT {place}, {values}, {sis_id}, state, run_id FROM {table}
+    WHERE district = {district} AND in_sis IS NOT NULL
+        AND ({classes}::text[] = '{{}}' OR class_id = ANY({classes}))
+        AND ({assessments}::text[] = '{{}}' OR assessment_id = ANY({assessments}))
+    ORDER BY {key}
+""")
+
 KNOWN: Final = sql.SQL("""
     SELECT {columns} FROM (SELECT *{accepted} FROM {table}) AS held
     WHERE district = {district} ORDER BY {key}
@@ -167,6 +184,30 @@ def known_results(connection: Connection, district: str) -> pd.DataFrame:
     return _known(connection, district, RESULTS)
 
 
+def line_items_in_sis(
+    connection: Connection, district: str, classes: Collection[str], assessments: Collection[str]
+) -> pd.DataFrame:
+    """The line items that the SIS accepted from us, with the values it accepted last.
+
+    Args:
+        connection: The ledger.
+        district: The district's name.
+        classes: Only of these classes, by the source's ids; empty for all.
+        assessments: Only of these assessments, by the source's ids; empty for all.
+
+    Returns:
+        `records.LINE_ITEM_PLAN` without action and adopts, sis_line_item_id, state and run_id.
+    """
+    return _in_sis(connection, district, LINE_ITEMS, classes, assessments)
+
+
+def results_in_sis(
+    connection: Connection, district: str, classes: Collection[str], assessments: Collection[str]
+) -> pd.DataFrame:
+    """As `line_items_in_sis`: `records.RESULT_PLAN` without action, sis_result_id, state and run_id."""
+    return _in_sis(connection, district, RESULTS, classes, assessments)
+
+
 def no_line_items() -> pd.DataFrame:
     """What a ledger knows that does not exist yet: `known_line_items` without a row."""
     return _known_shape(LINE_ITEMS).empty()
@@ -186,7 +227,11 @@ def intend_line_items(connection: Connection, district: str, run_id: int, plan: 
 
 
 def intend_results(connection: Connection, district: str, run_id: int, plan: pd.DataFrame) -> None:
-    """Note, before the write, what a run is about to write: `records.RESULT_PLAN` and sis_result_id."""
+    """Note, before the write, what a run is about to write: `records.RESULT_PLAN` and sis_result_id.
+
+    A teacher's own score in an assignment that was taken over may stand in columns of the content whose names
+    end in `_theirs` (score and status empty: none): the trail then says that ours took its place.
+    """
     _intend(connection, district, run_id, plan, RESULTS)
 
 
@@ -256,10 +301,10 @@ def lose_line_items(connection: Connection, district: str, run_id: int, line_ite
     kinds = (LINE_ITEMS, RESULTS)
     with transaction(connection) as cursor:
         copy_in(cursor, line_items, shape)
-        changes = [_fill(GONE, kind, **of_run, **_who(kind)) for kind in kinds]
+        changes = [fill(GONE, kind, **of_run, **_who(kind)) for kind in kinds]
         trail.append(cursor, district, sql.SQL(" UNION ALL ").join(changes))
         for kind in kinds:
-            cursor.execute(_fill(LOSE, kind, **of_run))
+            cursor.execute(fill(LOSE, kind, **of_run))
 
 
 def note_category(
@@ -293,7 +338,36 @@ def note_category(
 # --- The same for both kinds ---
 
 
-def _known(connection: Connection, district: str, kind: _Kind) -> pd.DataFrame:
+def _in_sis(
+    connection: Connection, district: str, kind: Kind, classes: Collection[str], assessments: Collection[str]
+) -> pd.DataFrame:
+    shape = kind.shape(kind.table, kind.columns, **{kind.sis_id: TEXT, "state": TEXT, "run_id": INTEGER})
+    query = fill(
+        IN_SIS,
+        kind,
+        place=names((*kind.key, *kind.place)),
+        values=columns_of(sql.SQL("in_sis"), kind),
+        district=sql.Literal(district),
+        classes=sql.Literal(list(classes)),
+        assessments=sql.Literal(list(assessments)),
+    )
+    with transaction(connection) as cursor:
+        return copy_out(cursor, query, shape)
+
+
+def columns_of(value: sql.SQL, kind: Kind) -> sql.Composed:
+    """The content of a value that is kept as JSON, as columns; text that it does not hold is empty."""
+    return sql.SQL(", ").join(
+        sql.SQL(
+            "coalesce({value} ->> {name}, '') AS {column}"
+            if kind.plan.columns[column] == TEXT
+            else "({value} ->> {name})::double precision AS {column}"
+        ).format(value=value, name=sql.Literal(column), column=sql.Identifier(column))
+        for column in kind.content
+    )
+
+
+def _known(connection: Connection, district: str, kind: Kind) -> pd.DataFrame:
     shape = _known_shape(kind)
     accepted = sql.Composed(
         sql.SQL(", coalesce(in_sis ->> {}, '') AS {}").format(
@@ -301,40 +375,73 @@ def _known(connection: Connection, district: str, kind: _Kind) -> pd.DataFrame:
         )
         for column in kind.accepted
     )
-    query = _fill(
-        KNOWN, kind, columns=names(shape.columns), accepted=accepted, district=sql.Literal(district)
-    )
+    query = fill(KNOWN, kind, columns=names(shape.columns), accepted=accepted, district=sql.Literal(district))
     with transaction(connection) as cursor:
         return copy_out(cursor, query, shape)
 
 
-def _known_shape(kind: _Kind) -> Frame:
+def _known_shape(kind: Kind) -> Frame:
     accepted = {f"accepted_{column}": TEXT for column in kind.accepted}
     more = {kind.sis_id: TEXT, "state": TEXT, "run_id": INTEGER}
     return kind.shape(kind.table, kind.columns, **more, **accepted)
 
 
-def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFrame, kind: _Kind) -> None:
+def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFrame, kind: Kind) -> None:
     assignments = sql.SQL(", ").join(
         sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column))
         for column in (*kind.place, *kind.content)
     )
-    query = _fill(INTEND, kind, columns=names(kind.columns), assignments=assignments)
+    held_back = sql.SQL(", ").join(
+        GOES_OUT_AGAIN.format(
+            column=sql.Identifier(column),
+            nothing=sql.Literal(nothing),
+            held_content=_qualified("held", kind.content),
+            content=_qualified("excluded", kind.content),
+        )
+        for column, nothing in (("held_back", ""), ("held_back_run_id", None), ("held_back_value", None))
+    )
+    theirs = {f"{column}{THEIRS}": kind.plan.columns[column] for column in kind.content}
+    theirs = theirs if theirs.keys() <= set(plan.columns) else {}
+    query = fill(
+        INTEND,
+        kind,
+        columns=names(kind.columns),
+        theirs=_theirs(kind) if theirs else sql.SQL("NULL"),
+        assignments=assignments,
+        held_back=held_back,
+    )
+    shape = kind.shape("incoming", kind.columns, **{kind.sis_id: TEXT}, **theirs)
     with transaction(connection) as cursor:
-        copy_in(cursor, plan, kind.shape("incoming", kind.columns, **{kind.sis_id: TEXT}), analyse=False)
+        copy_in(cursor, plan, shape, analyse=False)
         cursor.execute(query, {"district": district, "run_id": run_id})
 
 
-def _answer(connection: Connection, district: str, run_id: int, answers: pd.DataFrame, kind: _Kind) -> None:
+def _theirs(kind: Kind) -> sql.Composed:
+    """What stood there of a teacher's own, as it is kept; null if nothing did."""
+    columns = [(column, sql.Identifier(f"{column}{THEIRS}")) for column in kind.content]
+    return sql.SQL("CASE WHEN num_nonnulls({}) > 0 THEN jsonb_build_object({}) END").format(
+        sql.SQL(", ").join(
+            sql.SQL("nullif({}, '')").format(name) if kind.plan.columns[column] == TEXT else name
+            for column, name in columns
+        ),
+        sql.SQL(", ").join(sql.SQL("{}, {}").format(sql.Literal(column), name) for column, name in columns),
+    )
+
+
+def _qualified(table: str, columns: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(table, column) for column in columns)
+
+
+def _answer(connection: Connection, district: str, run_id: int, answers: pd.DataFrame, kind: Kind) -> None:
     told = {"state": TEXT, "status": NULLABLE_INTEGER, "words": TEXT, "answered_at": INSTANT, "sis_id": TEXT}
     shape = kind.shape("incoming", kind.key, **told)
     # The words are not ours: a NUL in them must not cost the answer.
     readable = answers.assign(words=answers["words"].astype(TEXT).str.replace("\x00", "\ufffd", regex=False))
     with transaction(connection) as cursor:
         copy_in(cursor, readable, shape, analyse=False)
-        in_sis = _fill(IN_SIS_AS_ANSWERED, kind)
+        in_sis = fill(IN_SIS_AS_ANSWERED, kind)
         _append_changes(cursor, district, kind, in_sis=in_sis, at=sql.SQL("incoming.answered_at"))
-        cursor.execute(_fill(ANSWER, kind, found=_found(kind, district), in_sis=in_sis), {"run_id": run_id})
+        cursor.execute(fill(ANSWER, kind, found=_found(kind, district), in_sis=in_sis), {"run_id": run_id})
         if (answered := cursor.rowcount) != len(answers):  # a row that is there twice is answered once
             raise ValueError(
                 f"{len(answers) - answered} of {len(answers)} answers are repeated, or about rows"
@@ -342,24 +449,24 @@ def _answer(connection: Connection, district: str, run_id: int, answers: pd.Data
             )
 
 
-def _settle(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame, kind: _Kind) -> None:
+def _settle(connection: Connection, district: str, run_id: int, read_back: pd.DataFrame, kind: Kind) -> None:
     if repeated := int(read_back.duplicated(list(kind.key)).sum()):
         raise ValueError(f"{repeated} of {len(read_back)} rows read back of {kind.table} are repeated.")
     with transaction(connection) as cursor:
         copy_in(cursor, read_back, kind.shape("incoming", kind.key, state=TEXT))
-        in_sis = _fill(IN_SIS_AS_READ, kind)
+        in_sis = fill(IN_SIS_AS_READ, kind)
         _append_changes(cursor, district, kind, in_sis=in_sis, at=sql.SQL("now()"))
-        settle = _fill(SETTLE, kind, found=_found(kind, district), in_sis=in_sis)
+        settle = fill(SETTLE, kind, found=_found(kind, district), in_sis=in_sis)
         cursor.execute(settle, {"run_id": run_id})
 
 
-def _append_changes(cursor: Cursor, district: str, kind: _Kind, *, in_sis: sql.Composed, at: sql.SQL) -> None:
+def _append_changes(cursor: Cursor, district: str, kind: Kind, *, in_sis: sql.Composed, at: sql.SQL) -> None:
     """Append to the trail where `in_sis` is not what the ledger says of the SIS so far."""
-    changes = _fill(CHANGES, kind, found=_found(kind, district), at=at, in_sis=in_sis, **_who(kind))
+    changes = fill(CHANGES, kind, found=_found(kind, district), at=at, in_sis=in_sis, **_who(kind))
     trail.append(cursor, district, changes)
 
 
-def _who(kind: _Kind) -> dict[str, sql.Composable]:
+def _who(kind: Kind) -> dict[str, sql.Composable]:
     """What a row of the trail says of a kind, and of whom."""
     nobody = sql.SQL("''")
     return {
@@ -369,11 +476,11 @@ def _who(kind: _Kind) -> dict[str, sql.Composable]:
     }
 
 
-def _found(kind: _Kind, district: str) -> sql.Composed:
-    return _fill(FOUND, kind, district=sql.Literal(district))
+def _found(kind: Kind, district: str) -> sql.Composed:
+    return fill(FOUND, kind, district=sql.Literal(district))
 
 
-def _fill(template: sql.SQL, kind: _Kind, **more: sql.Composable) -> sql.Composed:
+def fill(template: sql.SQL, kind: Kind, **more: sql.Composable) -> sql.Composed:
     """A statement for one kind; every name in it is a constant of this module."""
     return template.format(
         table=sql.Identifier("passback", kind.table),

@@ -127,6 +127,11 @@ def district_name(value: Any) -> str:
             "a name that ends in -categories is that of the DAG which imports a district's categories.",
             "Choose another ending.",
         )
+    if name.endswith("-undo"):
+        raise WrongError.of(
+            "a name that ends in -undo is that of the DAG which undoes a district's runs.",
+            "Choose another ending.",
+        )
     return name
 
 

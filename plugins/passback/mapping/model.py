@@ -110,6 +110,16 @@ class Limits(_Part):
     """The number of scores below which it never asks."""
 
 
+class Drift(_Part):
+    """What a reconcile run does about what a person changed in the SIS after it was sent."""
+
+    scores: Literal["report", "keep", "overwrite"] = "report"
+    """Scores: listed for a person, kept as they are and sent no more, or sent again."""
+    assignments: Literal["report", "keep", "overwrite"] = "report"
+    """Assignments: listed, with a teacher's own title and category left alone; all that was changed kept; or
+    sent again."""
+
+
 class District(_Part):
     """A district: what its mapping file says.
 
@@ -139,6 +149,8 @@ class District(_Part):
     """Settings that differ from the SIS's defaults."""
     limits: Limits = Field(default_factory=Limits)
     """How much a run may change before it stops and asks."""
+    drift: Drift = Field(default_factory=Drift)
+    """What becomes of what a person changed in the SIS."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -319,5 +331,6 @@ def _fields_at(field: Iterable[str | int]) -> list[str]:
         ("source",): Source,
         ("sis",): Sis,
         ("limits",): Limits,
+        ("drift",): Drift,
     }
     return list(parts.get(tuple(field), District).model_fields)

@@ -109,6 +109,7 @@ class OneRosterGradebook:
                 mend="Set it to comment or none, or leave it out.",
             )
         self.repeatable = self.writes == "put"
+        self.clears_scores = self.deletes != "no" or self.version != "1.1"
         self.results_by_student = False
         self.results_at_once = _MOST_AT_ONCE if self.writes == "post" else 1
         self.result_values: Sequence[str] = RESULT_VALUES if marks == "none" else (*RESULT_VALUES, MARK)
@@ -219,7 +220,7 @@ class OneRosterGradebook:
             return _NOTHING_HELD
         if self.deletes == "delete":
             return await self.client.delete("result", held_under)
-        if self.deletes == "no" and self.version == "1.1":
+        if not self.clears_scores:
             return _CANNOT_WITHDRAW
         day = row.score_date or self._clock().date().isoformat()
         empty = row._replace(score=math.nan, score_status=_NOT_SUBMITTED, score_date=day, mark="")

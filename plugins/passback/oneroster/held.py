@@ -52,6 +52,7 @@ HELD_RESULTS: Final = Frame(
     ("result_id",),
 )
 
+_EXEMPT: Final = "exempt"
 _ISO_DATE: Final = len("2026-11-22")
 _OURS_IN_CAPITALS: Final = re.compile(  # UUIDs of version 5, as `ids` makes them
     r"[0-9A-F]{8}-[0-9A-F]{4}-5[0-9A-F]{3}-[89AB][0-9A-F]{3}-[0-9A-F]{12}"
@@ -66,6 +67,17 @@ def held_line_items(records: Iterable[Record]) -> pd.DataFrame:
 def held_results(records: Iterable[Record]) -> pd.DataFrame:
     """What the SIS holds, as `HELD_RESULTS`, from the results it answered; deleted ones left out."""
     return _held(HELD_RESULTS, "results", records, _result)
+
+
+def is_empty(results: pd.DataFrame) -> pd.Series:
+    """Whether each result says nothing: it has no score, and does not excuse the student.
+
+    A SIS may list every student of a line item, and one that was cleared may stand there as not submitted.
+
+    Args:
+        results: `HELD_RESULTS`.
+    """
+    return results["score"].isna() & results["score_status"].ne(_EXEMPT)
 
 
 def held_comments(records: Iterable[Record]) -> dict[str, str]:

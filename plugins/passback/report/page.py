@@ -12,6 +12,7 @@ from markupsafe import Markup
 from passback.reasons import Outcome
 from passback.report import words
 from passback.report.charts import outcome_chart, reason_chart
+from passback.stages.preview import ADOPTED, CHANGED, CLEARED, CREATED, EFFECTS, SENT_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,17 +21,28 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 200
 
+# What would be written, that first which overwrites something.
+_WRITTEN: Final = (CHANGED, CLEARED, ADOPTED, CREATED, SENT_AGAIN)
+
 _CHANGE_GROUP: Final = ["class_title", "assessment_title", "kind", "action"]
 
 
-def page(summary: Mapping[str, Any], not_passed: pd.DataFrame, changes: pd.DataFrame) -> str:
+def page(
+    summary: Mapping[str, Any],
+    not_passed: pd.DataFrame,
+    changes: pd.DataFrame,
+    preview: pd.DataFrame | None = None,
+    drift: pd.DataFrame | None = None,
+) -> str:
     """The page of a run.
 
     Args:
         summary: As `Report.summary`.
         not_passed: As `Report.not_passed`; the first 200 rows are shown.
         changes: As `Report.changes`; shown by assessment, so that student ids stand in the table of
-            what did not pass alone.
+            what did not pass, and in a preview's list, alone.
+        drift: As `Report.drift`; shown by assessment.
+        preview: As `Report.preview`; of what would be written, the first 200 rows are shown.
     """
     environment = Environment(
         loader=PackageLoader("passback.report", "templates"),
@@ -66,7 +78,24 @@ def page(summary: Mapping[str, Any], not_passed: pd.DataFrame, changes: pd.DataF
         not_passed_total=len(not_passed),
         changes=by_assessment.head(MOST_ROWS).to_dict("records"),
         changes_total=len(by_assessment),
+        effects=EFFECTS,
+        **_of_preview(preview),
+        drift=summary.get("drift"),
+        drift_listed=[] if drift is None else _drift_by_assessment(drift).to_dict("records"),
+        findings=words.FINDINGS,
     )
+
+
+def _of_preview(listed: pd.DataFrame | None) -> dict[str, Any]:
+    """What the page shows of a preview; without one, nothing."""
+    if listed is None:
+        return {"listed": None}
+    order = listed["effect"].map({effect: place for place, effect in enumerate(_WRITTEN)})
+    written = listed.assign(order=order)[order.notna()].sort_values("order", kind="stable")
+    return {
+        "listed": written.head(MOST_ROWS).fillna("").to_dict("records"),
+        "listed_total": len(written),
+    }
 
 
 def _by_assessment(changes: pd.DataFrame) -> pd.DataFrame:
@@ -79,4 +108,17 @@ def _by_assessment(changes: pd.DataFrame) -> pd.DataFrame:
         .agg(entries=("kind", "size"), field_changes=("field_changes", "first"))
         .reset_index()
         .sort_values(_CHANGE_GROUP[:2], kind="stable")
+    )
+
+
+def _drift_by_assessment(drift: pd.DataFrame) -> pd.DataFrame:
+    """class_title, assessment_title, kind, finding, action, entries, and of line items both values."""
+    group = ["class_title", "assessment_title", "kind", "finding", "action"]
+    items = drift["kind"].eq("line item")
+    shown = drift.assign(ours=drift["ours"].where(items, ""), theirs=drift["theirs"].where(items, ""))
+    return (
+        shown.groupby(group, sort=False)
+        .agg(entries=("kind", "size"), ours=("ours", "first"), theirs=("theirs", "first"))
+        .reset_index()
+        .head(MOST_ROWS)
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from passback.frame_store import open_folder, write_whole
 from passback.report.page import page
-from passback.report.tables import csv_bytes
+from passback.report.tables import csv_bytes, preview_json
+from passback.stages.preview import PREVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,21 +53,51 @@ class Report:
             `refused`; whether it `asks`, its `share` and `at_least`, and rows of `classes`), `decision` (what
             was answered, `by` whom, `at` what time; empty texts where nobody was asked or has answered),
             `marks_left_out` (late and missing: how many scores went without, because the SIS holds none),
-            `category_changes` (what the SIS did to its categories: `steps.categories`, or null),
-            `rule_set`, `mapping_file`.
+            `drift` (of a run that compared: `classes`, rows of `stages.reconcile.count_by_class`, the
+            `not_compared` classes, how many `entries` drift.csv has, and the `policy`; else null),
+            `preview` (rows of `stages.preview.count_by_class`; null of a real run), `category_changes` (what
+            the SIS did to its categories: `steps.categories`, or null), `rule_set`, `mapping_file`.
         not_passed: `NOT_PASSED_COLUMNS`, one row a score that is neither sent nor unchanged, with its leading
             reason; `student_id` is the source's; `all_codes` has one space between codes.
         changes: `CHANGE_COLUMNS`, one row a line item or result that was written, or in a preview would be;
             `kind` is `line item` or `result`, `student_id` is empty for a line item.
+        preview: `stages.preview.PREVIEW`, one row a line item or result of the source: what a run would do to
+            it; None of a real run.
+        drift: `stages.reconcile.DRIFT`, one row a line item or result that is not in the SIS as it was sent;
+            None where the run compared nothing.
     """
 
     summary: dict[str, Any]
     not_passed: pd.DataFrame
     changes: pd.DataFrame
+    preview: pd.DataFrame | None = None
+    drift: pd.DataFrame | None = None
+
+
+def _preview_files(report: Report) -> dict[str, Callable[[], bytes]]:
+    """What would happen to each line item and result, as CSV and as JSON by class; none of a real run."""
+    if report.preview is None:
+        return {}
+    listed = report.preview[list(PREVIEW.columns)]
+    return {
+        "preview.csv": lambda: csv_bytes(listed),
+        "preview.json": lambda: preview_json(report.summary, listed),
+    }
+
+
+def _drift_files(report: Report) -> dict[str, Callable[[], bytes]]:
+    """What differs between what was sent and what the SIS holds; none where nothing was compared."""
+    listed = report.drift
+    if listed is None:
+        return {}
+    return {
+        "drift.csv": lambda: csv_bytes(listed),
+        "drift.json": lambda: listed.to_json(orient="records", indent=1, force_ascii=False).encode(),
+    }
 
 
 def write_report(folder_uri: str, report: Report) -> dict[str, str]:
-    """Write a report's four files into a folder, each whole or not at all, over those that lay there.
+    """Write a report's files into a folder, each whole or not at all, over those that lay there.
 
     Args:
         folder_uri: Folder or bucket prefix; made if missing.
@@ -78,13 +109,19 @@ def write_report(folder_uri: str, report: Report) -> dict[str, str]:
     folder = open_folder(folder_uri)
     not_passed = report.not_passed[list(NOT_PASSED_COLUMNS)]
     changes = report.changes[list(CHANGE_COLUMNS)]
-    contents: dict[str, Callable[[], bytes]] = {
-        "not-passed.csv": lambda: csv_bytes(not_passed),
-        "changes.csv": lambda: csv_bytes(changes),
-        "report.html": lambda: page(report.summary, not_passed, changes).encode(),
-        # Last: where it lies, the other three are complete and of the same run.
-        "report.json": lambda: json.dumps(report.summary, indent=1, ensure_ascii=False).encode(),
-    }
+    contents: dict[str, Callable[[], bytes]] = (
+        _preview_files(report)
+        | _drift_files(report)
+        | {
+            "not-passed.csv": lambda: csv_bytes(not_passed),
+            "changes.csv": lambda: csv_bytes(changes),
+            "report.html": lambda: page(
+                report.summary, not_passed, changes, report.preview, report.drift
+            ).encode(),
+            # Last: where it lies, the others are complete and of the same run.
+            "report.json": lambda: json.dumps(report.summary, indent=1, ensure_ascii=False).encode(),
+        }
+    )
     uris = {}
     for name, content in contents.items():  # one at a time in memory: a CSV can have a million rows
         path = folder / name

@@ -8,12 +8,13 @@ cell gets a leading apostrophe, which spreadsheets show as text (OWASP, CSV inje
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -32,6 +33,27 @@ def csv_bytes(data: pd.DataFrame) -> bytes:
             lineterminator="\r\n",
             encoding="utf-8" if first else "utf-8-sig",
         )
+    return written.getvalue()
+
+
+def preview_json(summary: Mapping[str, Any], listed: pd.DataFrame) -> bytes:
+    """A preview by class: its counts, and each line item and result under `entries`.
+
+    Args:
+        summary: district, run, reasons and preview, as `Report.summary`.
+        listed: As `Report.preview`, by class.
+    """
+    entries = listed.drop(columns=["class_id", "class_title"]).fillna("")
+    of_class = entries.groupby(listed["class_id"], sort=False)
+    head = {name: summary[name] for name in ("district", "run", "reasons")}
+    written = io.BytesIO()
+    written.write(json.dumps(head, ensure_ascii=False).encode().removesuffix(b"}") + b', "classes": [')
+    for place, counts in enumerate(summary["preview"]):  # a class at a time, not a million records at once
+        written.write(b",\n" if place else b"\n")
+        written.write(json.dumps(counts, ensure_ascii=False).encode().removesuffix(b"}"))
+        rows = of_class.get_group(counts["class_id"])
+        written.write(b', "entries": ' + rows.to_json(orient="records", force_ascii=False).encode() + b"}")
+    written.write(b"\n]}\n")
     return written.getvalue()
 
 

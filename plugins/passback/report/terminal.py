@@ -10,6 +10,7 @@ from rich.text import Text
 
 from passback.reasons import Actor, Outcome
 from passback.report import words
+from passback.stages.preview import EFFECTS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,8 @@ def terminal_report(summary: Mapping[str, Any]) -> RenderableType:
         parts += [Text(), Text("Why", style="bold"), _reasons(summary)]
     if summary["for_a_person"]:
         parts += [Text(), Text("For a person to look at", style="bold"), _for_a_person(summary)]
+    if summary.get("preview"):
+        parts += [Text(), Text("What a run would do", style="bold"), _preview(summary)]
     if len(summary["classes"]) > 1:
         parts += [Text(), _classes(summary)]
     return Group(*parts)
@@ -101,6 +104,19 @@ def _for_a_person(summary: Mapping[str, Any]) -> Table:
             f"{item['scores']:,}",
             Text(item["sentence"]),
         )
+    return table
+
+
+def _preview(summary: Mapping[str, Any]) -> Table:
+    """Line items and results by what would become of them, of all classes."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("Line items", justify="right")
+    table.add_column("Results", justify="right")
+    for effect in EFFECTS:
+        sums = [sum(row[kind][effect] for row in summary["preview"]) for kind in KINDS.values()]
+        if any(sums):
+            table.add_row(effect, *(f"{count:,}" for count in sums))
     return table
 
 

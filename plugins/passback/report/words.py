@@ -32,6 +32,15 @@ MODES: Final = {
     "changes": "only changes",
     "full": "full run, everything is compared and sent again",
     "preview": "preview, nothing was written",
+    "reconcile": "reconcile, what was sent is compared with what the SIS holds",
+}
+
+FINDINGS: Final = {
+    "equal": "Equal",
+    "changed_in_sis": "Changed in the SIS",
+    "missing_in_sis": "Missing in the SIS",
+    "foreign_in_sis": "Foreign in the SIS",
+    "orphaned": "Deleted in the source",
 }
 
 
@@ -46,6 +55,13 @@ def headline(summary: Mapping[str, Any]) -> str:
         return (
             f"Preview: {scores} and {_counted(line_items, 'assignment')} would be sent. Nothing was written."
         )
+    if summary.get("drift"):
+        return _drift_headline(summary["drift"])
+    return _sent_headline(outcomes, line_items)
+
+
+def _sent_headline(outcomes: Mapping[str, int], line_items: int) -> str:
+    """What a run that sends what changed has sent."""
     if outcomes["sent"]:
         return f"{_counted(outcomes['sent'], 'score')} sent."
     if outcomes["failed"]:
@@ -53,6 +69,17 @@ def headline(summary: Mapping[str, Any]) -> str:
     if line_items:
         return f"{_counted(line_items, 'assignment')} sent; no score had changed."
     return "Nothing had changed; nothing was sent."
+
+
+def _drift_headline(drift: Mapping[str, Any]) -> str:
+    """What a run that compared has found."""
+    compared = sum(row[finding] for row in drift["classes"] for finding in FINDINGS)
+    if not drift["entries"]:
+        return f"{_counted(compared, 'entry', 'entries')} compared: the SIS holds all of it as it was sent."
+    return (
+        f"{_counted(compared, 'entry', 'entries')} compared:"
+        f" {_counted(drift['entries'], 'entry is', 'entries are')} not in the SIS as they were sent."
+    )
 
 
 def account(summary: Mapping[str, Any]) -> list[str]:
@@ -77,6 +104,8 @@ def account(summary: Mapping[str, Any]) -> list[str]:
         sentences.append(f"{_number(outcomes['failed'])} were refused; the next run tries them again.")
     if outcomes["cancelled"] and summary["mode"] == "preview":
         sentences.append(f"{_number(outcomes['cancelled'])} would be sent by a real run.")
+    elif outcomes["cancelled"] and summary.get("drift"):
+        sentences.append(f"{_number(outcomes['cancelled'])} were not sent: the reasons say why.")
     elif outcomes["cancelled"]:
         sentences.append(f"{_number(outcomes['cancelled'])} were not sent because the run was stopped.")
     return [*sentences, *_left_out(summary), *_categories(summary)]
@@ -174,5 +203,5 @@ def _number(count: int) -> str:
     return f"{count:,}"
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def _counted(count: int, noun: str, several: str = "") -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"

@@ -32,6 +32,7 @@ _OUTCOME_OF_STATE: Final = {
 }
 _GONE: Final = "gone"
 _LINK_BROKEN: Final = "sis.link_broken"
+_COMPARED: Final = "run.reconcile"
 _ASSESSMENT: Final = ["assessment_id", "class_id"]
 _SCORE: Final = [*_ASSESSMENT, "student_id"]
 
@@ -110,7 +111,8 @@ def outcomes(
     gone = passed & (gone | (~planned & _is_gone(verdicts, known_results, _SCORE)))
     if preview:
         final = _decide(final, passed & planned, Outcome.CANCELLED, "run.preview")
-        return _decide(final, gone & ~planned, Outcome.FAILED, _LINK_BROKEN)
+        final = _decide(final, gone & ~planned, Outcome.FAILED, _LINK_BROKEN)
+        return _left_unsent(final, passed, plan.unsent)
     unsent = "run.cancelled" if cancelled else "run.stopped"
     final = _decide(final, passed & planned, Outcome.CANCELLED, unsent)
     for state, (outcome, code) in _OUTCOME_OF_STATE.items():
@@ -121,7 +123,22 @@ def outcomes(
             final = _decide(final, passed & rows["line_item_state"].eq(state), outcome, item_code)
     stopped = passed & item_planned & rows["line_item_state"].eq("")
     final = _decide(final, stopped, Outcome.CANCELLED, unsent)
-    return _decide(final, gone, Outcome.FAILED, _LINK_BROKEN)
+    final = _decide(final, gone, Outcome.FAILED, _LINK_BROKEN)
+    return _left_unsent(final, passed, plan.unsent)
+
+
+def _left_unsent(final: pd.DataFrame, passed: pd.Series, unsent: pd.DataFrame) -> pd.DataFrame:
+    """What passed and was not to be sent, because a person decided so or the run only compared."""
+    if unsent.empty:
+        return final
+    codes = final[_SCORE].merge(unsent.drop_duplicates(_SCORE), on=_SCORE, how="left")["code"]
+    codes = codes.set_axis(final.index).fillna("")
+    for code in unsent["code"].unique():
+        rows = passed & codes.eq(code)
+        if code == _COMPARED:  # a value of before may have gone out again; what is new waits
+            rows &= final["outcome"].isin([Outcome.SENT.value, Outcome.UNCHANGED.value])
+        final = _decide(final, rows, Outcome.CANCELLED, code)
+    return final
 
 
 def _is_gone(verdicts: pd.DataFrame, known: pd.DataFrame, key: list[str]) -> pd.Series:

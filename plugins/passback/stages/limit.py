@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from passback.reasons import SUPPRESSED
 from passback.records import FLAG, SCORES, TEXT, Frame
 from passback.rules.verdicts import PASSED
 from passback.stages.audit import IN_SIS
@@ -47,16 +48,18 @@ LOST: Final = Frame(
     ("line_item_id", "sis_student_id"),
 )
 
-# Reasons that come with time and harm nothing: what was sent stays as it is, and everybody expects it. At the
-# end of a grading period, of a 30-day window or of a teacher's membership most known scores carry one; a run
-# that asked then would teach people to say yes. So does Canvas, which takes the sync mark off the assignments
-# of a grading period that it closes (`_expected`).
-_COME_WITH_TIME: Final = (
+# Reasons that harm nothing, most of which come with time: what was sent stays as it is, and everybody expects
+# it. At the end of a grading period, of a 30-day window or of a teacher's membership most known scores carry
+# one; a run that asked then would teach people to say yes. So does Canvas, which takes the sync mark off the
+# assignments of a grading period that it closes (`_expected`). What a person has taken out, a person has
+# decided on.
+_HARMLESS: Final = (
     "period.closed",
     "period.straddles",
     "effective.before",
     "change.too_old",
     "assigner.not_in_group",
+    SUPPRESSED.code,
 )
 _SYNC_OFF: Final = "sync.off"
 
@@ -119,13 +122,13 @@ def effects(
 
 
 def _refused(verdicts: pd.DataFrame, assessments: pd.DataFrame) -> pd.Series:
-    """Whether each score did not pass, for a reason that does not just come with time."""
+    """Whether each score did not pass, for a reason that does harm."""
     closed = assessments.loc[assessments["period_closed"].fillna(value=False), ["assessment_id", "class_id"]]
     in_closed = verdicts[["assessment_id", "class_id"]].merge(
         closed.drop_duplicates(), on=["assessment_id", "class_id"], how="left", indicator=True
     )["_merge"]
     codes = verdicts["codes"]
-    expected = _without(codes, _COME_WITH_TIME)
+    expected = _without(codes, _HARMLESS)
     expected = expected.mask(in_closed.eq("both").to_numpy(), _without(expected, (_SYNC_OFF,)))
     return verdicts["outcome"].ne(PASSED) & expected.str.strip().ne("")
 

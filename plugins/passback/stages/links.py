@@ -135,3 +135,59 @@ def kept_categories(planned: pd.DataFrame, known: pd.DataFrame, held: pd.DataFra
         ]
     )
     return dict(zip(kept["line_item_id"], kept["category_id"], strict=True))
+
+
+def kept_fields(
+    planned: pd.DataFrame,
+    known: pd.DataFrame,
+    in_sis: pd.DataFrame,
+    held: pd.DataFrame,
+    held_back: pd.DataFrame,
+) -> pd.DataFrame:
+    """What persons set in the SIS of line items that are about to be sent, and that stays as it is set.
+
+    That is a title that is none of ours, and the fields that a reconcile run found and was to keep.
+
+    Args:
+        planned: `records.LINE_ITEM_PLAN`.
+        known: The ledger's line items.
+        in_sis: `ledger.line_items_in_sis`.
+        held: `oneroster.held.HELD_LINE_ITEMS` of their classes, as the SIS answered.
+        held_back: `ledger.held_back_line_items`.
+
+    Returns:
+        line_item_id, fields (one space between; empty: none is kept any more) and the content as the SIS
+        holds it; of the line items that the SIS holds.
+    """
+    rewritten = planned.loc[planned["action"].isin(["change", "resend"]), ["line_item_id"]]
+    theirs = held_back.loc[held_back["held_back"].eq("theirs"), ["line_item_id", "fields"]]
+    both = (
+        rewritten.merge(under_our_ids(held, known).drop_duplicates("line_item_id"), on="line_item_id")
+        .merge(known[["line_item_id", "title"]], on="line_item_id", suffixes=("", "_known"))
+        .merge(in_sis[["line_item_id", "title"]], on="line_item_id", suffixes=("", "_accepted"))
+        .merge(theirs, on="line_item_id", how="left")
+    )
+    # Of a write whose answer was lost, the SIS may hold the title before it or after it: both are ours.
+    own = both["title"].ne(both["title_known"]) & both["title"].ne(both["title_accepted"])
+    own &= both["title"].str.strip().ne("")
+    others = both["fields"].astype("str").fillna("").str.replace(r"\btitle\b", "", regex=True)
+    fields = others.where(~own, "title " + others).str.split().str.join(" ")
+    return both.assign(fields=fields.astype("str"))
+
+
+def as_persons_set(line_items: pd.DataFrame, held_back: pd.DataFrame) -> pd.DataFrame:
+    """`line_items` with what persons set in the SIS in place of what is ours.
+
+    Args:
+        line_items: line_item_id and the content of `records.LINE_ITEM_PLAN`.
+        held_back: `ledger.held_back_line_items`.
+    """
+    theirs = held_back[held_back["held_back"].eq("theirs")].set_index("line_item_id")
+    if theirs.empty:
+        return line_items
+    fields = line_items["line_item_id"].map(theirs["fields"]).astype("str").fillna("")
+    changed = {}
+    for name in ("title", "category_id", "period_id", "assign_date", "due_date", "points_possible"):
+        kept = fields.str.contains(rf"\b{name}\b", regex=True)
+        changed[name] = line_items[name].mask(kept, line_items["line_item_id"].map(theirs[name]))
+    return line_items.assign(**changed)

@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from passback import ledger
-from passback.gradebook import LineItemRow, ResultRow
+from passback.gradebook import MARK, RESULT_VALUES, LineItemRow, ResultRow
+from passback.ledger.sent import THEIRS
 from passback.oneroster import Answer, Decision, result_id
 from passback.oneroster.facts import each_or_all
-from passback.oneroster.held import HELD_RESULTS
+from passback.oneroster.held import HELD_RESULTS, is_empty
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT
-from passback.stages.links import held_under, recognised
+from passback.stages.links import as_persons_set, held_under, recognised
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
@@ -85,6 +86,7 @@ async def load(
     schools: Mapping[str, str],
     clock: Callable[[], datetime],
     progress: Callable[[LoadCounts], None],
+    held_back: pd.DataFrame | None = None,
 ) -> LoadCounts:
     """Write line items, then results; one that is refused or lost never stops the others.
 
@@ -102,6 +104,8 @@ async def load(
         schools: The school of every class, both by the SIS's ids: OneRoster 1.2 wants it in a line item.
         clock: The time now, with its zone.
         progress: Told how far the load is about every two seconds, and at the end.
+        held_back: As `ledger.held_back_line_items` gives them: fields that a person set in the SIS go out as
+            they stand there.
 
     Raises:
         CredentialError: the SIS no longer accepts the credential.
@@ -124,7 +128,9 @@ async def load(
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger") as ledger_thread:
         books = _Books(connection, district, run_id, ledger_thread)
         desk = _Desk(sis, books, clock, lambda: progress(counts()), tally)
-        items = await _load_line_items(desk, line_items_due, known_line_items, kept_categories, schools)
+        items = await _load_line_items(
+            desk, line_items_due, known_line_items, kept_categories, schools, held_back
+        )
         tried = results_due[~results_due["line_item_id"].isin(items.missing)]
         tally["untried"] = len(results_due) - len(tried)
         await _load_results(desk, tried, known_results, items)
@@ -167,6 +173,7 @@ async def _load_line_items(
     known: pd.DataFrame,
     kept_categories: Mapping[str, str],
     schools: Mapping[str, str],
+    held_back: pd.DataFrame | None,
 ) -> _LineItems:
     """Write line items."""
     before = known[["line_item_id", "sis_line_item_id", "state"]]
@@ -177,6 +184,8 @@ async def _load_line_items(
     rows["school_id"] = _text(rows["sis_class_id"].map(schools))
     kept = _text(rows["line_item_id"].map(kept_categories))
     sent = rows.assign(category_id=kept.where(kept.ne(""), rows["category_id"]))
+    if held_back is not None:
+        sent = as_persons_set(sent, held_back)
     linked = [*known["line_item_id"], *known["sis_line_item_id"]]
     # What an earlier run or try sent without learning its id may stand there.
     unsure = rows["state"].ne("") & (rows["sis_line_item_id"].eq("") | rows["state"].isin(_IN_DOUBT))
@@ -261,8 +270,9 @@ async def _load_results(
         sis_line_item_id=_text(rows["line_item_id"].map(items.sis_ids)),
     )
     unsure = _unsure(rows, sis, items)
-    found, unreadable = await _held_results(sis, rows[unsure])
-    rows = _with_ids(rows, "sis_result_id", pd.Series(_keys(rows), index=rows.index), found, unsure)
+    held, unreadable = await _held_results(sis, rows[unsure])
+    rows = _with_ids(rows, "sis_result_id", pd.Series(_keys(rows), index=rows.index), _ids(held), unsure)
+    rows = _with_theirs(rows, held)
     unseen = unsure & rows["line_item_id"].isin(unreadable)
     held_back, rows = rows[unseen], rows[~unseen]
     if sis.results_at_once > 1:
@@ -288,8 +298,8 @@ async def _load_results(
     await delivery.run()
     if again := delivery.unsettled():
         lost = rows[pd.Series(_keys(rows), index=rows.index).isin(again)]
-        found, unreadable = await _held_results(sis, lost)
-        await delivery.run_again(found, unseen={key for key in again if key[0] in unreadable})
+        held, unreadable = await _held_results(sis, lost)
+        await delivery.run_again(_ids(held), unseen={key for key in again if key[0] in unreadable})
 
 
 def _unsure(rows: pd.DataFrame, sis: Gradebook, items: _LineItems) -> pd.Series:
@@ -307,8 +317,20 @@ def _keys(rows: pd.DataFrame) -> list[Key]:
     return list(zip(rows["line_item_id"], rows["sis_student_id"], strict=True))
 
 
-async def _held_results(sis: Gradebook, rows: pd.DataFrame) -> tuple[dict[Key, str], frozenset[str]]:
-    """The ids under which the SIS holds results of the line items of some rows, by our key.
+def _with_theirs(rows: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with what stood there of a teacher's own, where we have not written before."""
+    key = list(RESULT_PLAN.key)
+    theirs = held[~is_empty(held)].drop_duplicates(key)
+    if theirs.empty:
+        return rows
+    names = {name: f"{name}{THEIRS}" for name in (*RESULT_VALUES, MARK)}
+    both = rows.merge(theirs[[*key, *names]].rename(columns=names), on=key, how="left")
+    ours = ~both["state"].isin(["", "gone"])
+    return both.assign(**{name: both[name].mask(ours) for name in names.values()})
+
+
+async def _held_results(sis: Gradebook, rows: pd.DataFrame) -> tuple[pd.DataFrame, frozenset[str]]:
+    """What the SIS holds in the line items of some rows, as `HELD_RESULTS` under our line item ids.
 
     And the line items, by our ids, whose results could not be read.
     """
@@ -325,7 +347,12 @@ async def _held_results(sis: Gradebook, rows: pd.DataFrame) -> tuple[dict[Key, s
     ]
     found = pd.concat([HELD_RESULTS.empty(), *held], ignore_index=True)
     unread = [ours for ours, listing in zip(pairs["line_item_id"], listings, strict=True) if listing is None]
-    return dict(zip(_keys(found), found["result_id"], strict=True)), frozenset(unread)
+    return found, frozenset(unread)
+
+
+def _ids(held: pd.DataFrame) -> dict[Key, str]:
+    """The ids under which the SIS holds results, by our key."""
+    return dict(zip(_keys(held), held["result_id"], strict=True))
 
 
 async def _write_results(sis: Gradebook, parcel: Sequence[ResultRow]) -> Sequence[Answer]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from passback.oneroster.ids import line_item_id
-from passback.records import CHANGES, LINE_ITEM_PLAN, RESULT_PLAN
+from passback.records import CHANGES, LINE_ITEM_PLAN, RESULT_PLAN, TEXT, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from passback.records import Frame
+    from collections.abc import Iterable, Mapping, Sequence
 
 _LINE_ITEM_VALUES: Final = {  # and what a person calls them
     "title": "title",
@@ -31,6 +29,16 @@ _RESULT_CHANGES: Final = ("score", "score_status", "mark")
 # makes harmless.
 _HELD: Final = "confirmed"
 _GONE: Final = "gone"
+_SCORE: Final = ["assessment_id", "class_id", "student_id"]
+
+KEPT_THEIRS: Final = "sis.kept_theirs"
+UNDONE: Final = "run.undone"
+
+UNSENT: Final = Frame(
+    "unsent",  # scores that passed the rules and are not sent all the same; code: of the reason
+    {"assessment_id": TEXT, "class_id": TEXT, "student_id": TEXT, "code": TEXT},
+    ("assessment_id", "class_id", "student_id"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +49,12 @@ class Plan:
         line_items: `records.LINE_ITEM_PLAN`.
         results: `records.RESULT_PLAN`; of every result here, the line item is here or confirmed in the SIS.
             What was removed in the source goes out, where it is to be cleared, without a score and a status.
+        unsent: `UNSENT`, what passed the rules and is not sent because a person decided so.
     """
 
     line_items: pd.DataFrame
     results: pd.DataFrame
+    unsent: pd.DataFrame = field(default_factory=UNSENT.empty)
 
 
 def transform(
@@ -58,13 +68,16 @@ def transform(
     everything: bool,
     recreate: bool,
     removed: pd.DataFrame,
+    held_back_line_items: pd.DataFrame | None = None,
+    held_back_results: pd.DataFrame | None = None,
 ) -> Plan:
     """Plan the writes of a run.
 
     A row is planned when the ledger does not say that the SIS holds the same values, or when this very run
     wrote it: so a cleared task finds the same plan again. A line item that somebody removed in the SIS is not
     planned, nor any of its results, unless it may be written anew, or what stands in its place may be taken
-    over; in mode full it is looked for.
+    over; in mode full it is looked for. What a person keeps in the SIS, or has taken back, is planned in no
+    mode.
 
     Args:
         line_items: `records.PASSING_LINE_ITEMS`.
@@ -76,28 +89,43 @@ def transform(
         everything: Send what the SIS already holds as well (mode full).
         recreate: Whether what somebody removed in the SIS is written anew.
         removed: The ledger's results that are to be cleared in the SIS.
+        held_back_line_items: As `ledger.held_back_line_items` gives them.
+        held_back_results: As `ledger.held_back_results` gives them.
     """
     ids = [
         line_item_id(source_system, assessment, sis_class)
         for assessment, sis_class in zip(line_items["assessment_id"], line_items["sis_class_id"], strict=True)
     ]
     items = line_items.assign(line_item_id=pd.Series(ids, index=line_items.index, dtype="str"))
-    if not (recreate or everything):
-        gone = known_line_items.loc[known_line_items["state"].eq(_GONE), "line_item_id"]
-        items = items[~items["line_item_id"].isin(gone) | items["adopts"].ne("")]
-    scores = results.merge(
-        items[["assessment_id", "class_id", "line_item_id"]], on=["assessment_id", "class_id"]
+    gone = known_line_items.loc[known_line_items["state"].eq(_GONE), "line_item_id"]
+    undone, given_anew = _undone(items, held_back_line_items, LINE_ITEM_PLAN.key, tuple(_LINE_ITEM_VALUES))
+    taken_back = items["line_item_id"].isin(undone["line_item_id"])
+    withdrawn = taken_back & items["line_item_id"].isin(gone)
+    lost = items["line_item_id"].isin(gone) & ~taken_back & (not (recreate or everything))
+    lost &= items["adopts"].eq("") & ~items["line_item_id"].isin(given_anew["line_item_id"])
+    all_scores = results.merge(
+        items.loc[~lost, ["assessment_id", "class_id", "line_item_id"]], on=["assessment_id", "class_id"]
     )
+    unsent = _unsent(all_scores, items[withdrawn], held_back_results)
+    scores = all_scores[_outside(all_scores, unsent, _SCORE)]
     planned = _differences(
-        LINE_ITEM_PLAN, items, known_line_items, _LINE_ITEM_VALUES, run_id=run_id, everything=everything
+        LINE_ITEM_PLAN,
+        items[~lost & ~taken_back],
+        known_line_items,
+        _LINE_ITEM_VALUES,
+        run_id=run_id,
+        everything=everything,
     )
     adopts = planned["action"].eq("create") & planned["adopts"].ne("")
     written = _differences(
         RESULT_PLAN, scores, known_results, _RESULT_CHANGES, run_id=run_id, everything=everything
     )
+    theirs = _because(held_back_results, "theirs")
+    cleared = removed if theirs is None else removed[_outside(removed, theirs, list(RESULT_PLAN.key))]
     return Plan(
         line_items=planned.assign(action=planned["action"].mask(adopts, "adopt")),
-        results=pd.concat([written, _cleared(removed)], ignore_index=True),
+        results=pd.concat([written, _cleared(cleared)], ignore_index=True),
+        unsent=unsent,
     )
 
 
@@ -114,6 +142,52 @@ def with_settled(
     place = ["assessment_id", "sis_class_id"]
     gone = known_line_items.loc[known_line_items["state"].eq(_GONE), place].drop_duplicates()
     return pd.concat([results, settled.merge(gone, on=place)], ignore_index=True)
+
+
+def _unsent(scores: pd.DataFrame, withdrawn: pd.DataFrame, held_back: pd.DataFrame | None) -> pd.DataFrame:
+    """`UNSENT` of some scores with their line_item_id."""
+    key = list(RESULT_PLAN.key)
+    of_withdrawn = scores["line_item_id"].isin(withdrawn["line_item_id"])
+    taken_back, _ = _undone(scores, held_back, key, _RESULT_CHANGES)
+    code = pd.Series("", index=scores.index, dtype="str")
+    code = code.mask(of_withdrawn | ~_outside(scores, taken_back, key), UNDONE)
+    if (theirs := _because(held_back, "theirs")) is not None:
+        code = code.mask(~_outside(scores, theirs, key), KEPT_THEIRS)
+    return UNSENT.conform(scores.assign(code=code)[code.ne("")])
+
+
+def _undone(
+    wanted: pd.DataFrame, held_back: pd.DataFrame | None, key: Sequence[str], values: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The keys of what was taken back and is wanted as it was, and of what is wanted otherwise since."""
+    undone = _because(held_back, "undone")
+    if undone is None:
+        return wanted.head(0)[list(key)], wanted.head(0)[list(key)]
+    both = wanted.merge(undone[[*key, *values]], on=list(key), suffixes=("", "_held"))
+    same = _equal(both, values)
+    return both.loc[same, list(key)], both.loc[~same, list(key)]
+
+
+def _because(held_back: pd.DataFrame | None, why: str) -> pd.DataFrame | None:
+    if held_back is None or held_back.empty:
+        return None
+    return held_back[held_back["held_back"].eq(why)]
+
+
+def _outside(rows: pd.DataFrame, others: pd.DataFrame, key: list[str]) -> pd.Series:
+    """Whether each row's key is in none of `others`."""
+    if others.empty:
+        return pd.Series(data=True, index=rows.index)
+    found = rows[key].merge(others[key].drop_duplicates(), on=key, how="left", indicator=True)["_merge"]
+    return found.ne("both").set_axis(rows.index)
+
+
+def _equal(both: pd.DataFrame, values: Iterable[str]) -> pd.Series:
+    """Whether the values are those beside them, whose names end in _held."""
+    equal = pd.Series(data=True, index=both.index)
+    for name in values:
+        equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
+    return equal
 
 
 def _cleared(removed: pd.DataFrame) -> pd.DataFrame:
@@ -137,9 +211,7 @@ def _differences(
         columns={name: f"{name}_held" for name in values}
     )
     both = wanted.merge(ledger, on=key, how="left")
-    equal = pd.Series(data=True, index=both.index)
-    for name in values:
-        equal &= both[name].eq(both[f"{name}_held"]) | (both[name].isna() & both[f"{name}_held"].isna())
+    equal = _equal(both, values)
     held = both["state"].eq(_HELD)
     gone = both["state"].eq(_GONE)
     action = pd.Series("change", index=both.index, dtype="str")
@@ -191,7 +263,7 @@ def _described(
     text = pd.Series("", index=both.index, dtype="str")
     created = both["action"].isin(["create", "adopt"])
     for name, called in values.items():
-        new, old = _shown(both[name]), _shown(both[f"{name}_held"])
+        new, old = readable(both[name]), readable(both[f"{name}_held"])
         change = (f"{called} " + old + " → " + new).mask(created, f"{called} " + new)
         shown = (new != old) | created
         begun = text.mask(text.ne(""), text + ", ")
@@ -199,7 +271,8 @@ def _described(
     return both.assign(field_changes=text)
 
 
-def _shown(values: pd.Series) -> pd.Series:
+def readable(values: pd.Series) -> pd.Series:
+    """Values as a person reads them."""
     if pd.api.types.is_numeric_dtype(values):
         text = values.astype("str").str.replace(r"\.0$", "", regex=True)
         return text.where(values.notna(), "none")

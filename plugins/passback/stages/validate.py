@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from passback.reasons import SUPPRESSED
 from passback.records import (
     ASSESSMENT_VERDICTS,
     ASSESSMENTS,
@@ -86,8 +87,10 @@ def validate(
     known_line_items: pd.DataFrame,
     known_results: pd.DataFrame,
     allots_ids: bool,
+    suppressions: pd.DataFrame,
     now: datetime,
     everything: bool,
+    assessments: pd.DataFrame | None = None,
 ) -> Verdicts:
     """Judge what a source yielded by the rules of a SIS.
 
@@ -100,25 +103,29 @@ def validate(
         known_line_items: The ledger's line items: what of the SIS's is ours.
         known_results: The ledger's results: what was sent before.
         allots_ids: Whether the SIS may hold what is ours under an id that nobody was told.
+        suppressions: `records.SUPPRESSIONS`: what a person has taken out. No rule is asked about it.
         now: The instant to judge at (UTC).
         everything: However long ago a grade changed, it counts (mode full).
+        assessments: As `judge_assessments` gave them, where it has been asked about the same.
 
     Raises:
         ConfigurationError: a setting or a suite is wrong.
     """
     parameters = parameters_of(district, suites)
-    assessments = judge_assessments(
-        source,
-        facts,
-        district=district,
-        suites=suites,
-        profile=profile,
-        known_line_items=known_line_items,
-        allots_ids=allots_ids,
-        now=now,
-    )
+    if assessments is None:
+        assessments = judge_assessments(
+            source,
+            facts,
+            district=district,
+            suites=suites,
+            profile=profile,
+            known_line_items=known_line_items,
+            allots_ids=allots_ids,
+            suppressions=suppressions,
+            now=now,
+        )
     scores = source[SCORES.name].reset_index(drop=True)
-    verdict_of_its_own = _shared_verdicts(scores, assessments, suites)
+    verdict_of_its_own = _taken_out(_shared_verdicts(scores, assessments, suites), scores, suppressions)
 
     judged = scores[verdict_of_its_own["outcome"].isin(["", PASSED])]
     passing = assessments[assessments["outcome"].eq(PASSED)]
@@ -166,6 +173,7 @@ def judge_assessments(
     profile: SisProfile,
     known_line_items: pd.DataFrame,
     allots_ids: bool,
+    suppressions: pd.DataFrame,
     now: datetime,
 ) -> pd.DataFrame:
     """Judge the assessments alone, with the arguments of `validate`.
@@ -185,7 +193,20 @@ def judge_assessments(
         allots_ids=allots_ids,
         now=now,
     )
-    return columns.join(judge(columns, suites.assessments, parameters_of(district, suites)))
+    verdicts = judge(columns, suites.assessments, parameters_of(district, suites))
+    return columns.join(_taken_out(verdicts, columns, suppressions))
+
+
+def _taken_out(verdicts: pd.DataFrame, rows: pd.DataFrame, suppressions: pd.DataFrame) -> pd.DataFrame:
+    """Verdicts on rows, whose index they have, with that on what a person has taken out of passback."""
+    out = pd.Series(data=False, index=rows.index)
+    for kind, of_kind in suppressions.groupby("kind"):
+        if f"{kind}_id" in rows:
+            out |= rows[f"{kind}_id"].isin(of_kind["id"])
+    return verdicts.assign(
+        codes=verdicts["codes"].mask(out, SUPPRESSED.code),
+        outcome=verdicts["outcome"].mask(out, SUPPRESSED.outcome.value),
+    )
 
 
 def _shared_verdicts(scores: pd.DataFrame, assessments: pd.DataFrame, suites: Suites) -> pd.DataFrame:

@@ -64,12 +64,12 @@ def run(
         record_failure(task_id, night, error, clock=clock)
         raise
     except Exception as error:  # noqa: BLE001 - Airflow would log its text, and pandas quotes values
-        unforeseen = _unforeseen(error, task_id)
-        record_failure(task_id, night, unforeseen, clock=clock)
-        raise unforeseen from None
+        told = unforeseen(error, task_id)
+        record_failure(task_id, night, told, clock=clock)
+        raise told from None
 
 
-def _unforeseen(error: Exception, task_id: str) -> UnforeseenError:
+def unforeseen(error: Exception, task_id: str) -> UnforeseenError:
     """What may be said of an error that is not ours: its kind, and where in Passback it came up."""
     frames = [
         frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(_PACKAGE)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from passback import ledger
 from passback.errors import ContractError, CountsError
 from passback.frame_store import read_frame
-from passback.oneroster.facts import each_or_all
 from passback.oneroster.held import HELD_RESULTS
 from passback.records import SCORE_VERDICTS
 from passback.report.summary import write_report
@@ -23,14 +20,17 @@ from passback.stages.audit import (
     count_reasons,
     outcomes,
 )
-from passback.stages.links import gone, held_under, under_our_ids
+from passback.stages.links import as_persons_set, gone, held_under, under_our_ids
 from passback.steps.decision import is_cancelled, keep_lost
+from passback.steps.held import held_results
 from passback.steps.prune import prune
 from passback.steps.report import run_report
 from passback.steps.unanswered import settle_unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas as pd
 
     from passback.gradebook import Gradebook
     from passback.stages.transform import Plan
@@ -76,12 +76,8 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
         )
     requests += work.requests()
     ended_at = work.clock()
-    if not work.night.preview:
-        # Differing copies of a score are refused alike; the ledger keeps a row a score.
-        each = final.drop_duplicates(list(SCORE_VERDICTS.key))
-        ledger.record_outcomes(work.writable, work.night.district.district, work.run_id, each)
-        if not cancelled:  # what nobody let pass is asked about again
-            keep_lost(work)
+    if not (work.night.preview or work.night.reconciles or cancelled):
+        keep_lost(work)  # what nobody let pass is asked about again
     report = run_report(
         work, plan, final, counts=counts, reasons=reasons, requests=requests, ended_at=ended_at
     )
@@ -97,6 +93,7 @@ def _finish(work: Work, plan: Plan, *, requests: int) -> dict[str, int | str]:
             outcomes=counts,
             reasons=reasons,
             requests=requests,
+            scores=final,
         )
         prune(work)
     work.say(", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()))
@@ -113,6 +110,7 @@ async def _read_back(work: Work, plan: Plan) -> int:
             held, unreadable = await sis.line_items(set(line_items["sis_class_id"]))
             readable = line_items[~line_items["sis_class_id"].isin(unreadable)]
             held = under_our_ids(held, readable)
+            readable = as_persons_set(readable, work.held_back()[0])
             states = _settled(readable, held, LINE_ITEM_KEY, LINE_ITEM_VALUES)
             ledger.settle_line_items(work.writable, district, work.run_id, states)
         results = _written(work.known_results(), plan.results, RESULT_KEY, work.run_id, sis)
@@ -174,22 +172,10 @@ async def _held_results(
     sis: Gradebook, results: pd.DataFrame, line_items: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the SIS holds, under our line item ids, and the results that could be read back at all."""
-    pairs = results[["sis_class_id", "line_item_id"]].drop_duplicates(ignore_index=True)
-    pairs = pairs.merge(
-        line_items[["line_item_id"]].assign(held_id=held_under(line_items)), on="line_item_id", how="left"
-    )
+    ids = line_items[["line_item_id"]].assign(sis_line_item_id=held_under(line_items))
+    of = results[["sis_class_id", "line_item_id"]].drop_duplicates().merge(ids, on="line_item_id", how="left")
     try:
-        listings = await each_or_all(
-            _results_of(sis, line_item, sis_class, held_id)
-            for sis_class, line_item, held_id in pairs.itertuples(index=False, name=None)
-        )
+        held, unread = await held_results(sis, of)
     except ContractError:  # no later try will do better: what was sent stays unverified
-        listings = [None] * len(pairs)
-    read = pairs.loc[[listing is not None for listing in listings], ["sis_class_id", "line_item_id"]]
-    held = [HELD_RESULTS.empty(), *(listing for listing in listings if listing is not None)]
-    return pd.concat(held, ignore_index=True), results.merge(read, on=list(read.columns))
-
-
-async def _results_of(sis: Gradebook, line_item_id: str, sis_class_id: str, held_id: str) -> pd.DataFrame:
-    # Made a frame at once: the records of one line item at a time, not of all, stand in memory as JSON.
-    return (await sis.results(sis_class_id, held_id)).assign(line_item_id=line_item_id)
+        return HELD_RESULTS.empty(), results.head(0)
+    return held, results[~results["line_item_id"].isin(unread)]

@@ -53,9 +53,6 @@ def _close(work: Work, task_id: str, message: str) -> None:
         final = _outcomes_so_far(work, task_id)
     except PassbackError:  # the steps before it have left nothing to count
         final = SCORE_VERDICTS.empty()
-    district = work.night.district.district
-    if len(final):
-        ledger.record_outcomes(work.writable, district, work.run_id, final)
     ledger.close_run(
         work.writable,
         work.run_id,
@@ -67,6 +64,7 @@ def _close(work: Work, task_id: str, message: str) -> None:
         requests=work.requests(),
         failed_task=task_id,
         message=message,
+        scores=final if len(final) else None,  # what was not looked at has not vanished
     )
 
 

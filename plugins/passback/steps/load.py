@@ -13,11 +13,12 @@ from passback.gradebook import GradebookLineItems
 from passback.oneroster import Decision
 from passback.oneroster.held import HELD_LINE_ITEMS
 from passback.records import NEW_CATEGORIES, SIS_CLASSES
-from passback.stages.links import gone, held_under, kept_categories, twins
+from passback.stages.links import gone, held_under, kept_categories, kept_fields, twins
 from passback.stages.load import LoadCounts, load
 from passback.stages.transform import Plan
 from passback.steps.decision import is_cancelled
 from passback.steps.looked_into import look_into
+from passback.steps.reconcile import note_decisions
 from passback.steps.transform import make_plan
 from passback.steps.work import refuse_if_superseded
 
@@ -41,14 +42,18 @@ def step(work: Work) -> dict[str, int | str]:
         work.note("load", requests=0)
         work.say("cancelled: nothing is written")
         return {"line_items": 0, "results": 0}
-    plan = work.plan()
-    if plan.line_items.empty and plan.results.empty:
+    plan, taken_back = work.plan(), any(rows["held_back"].eq("undone").any() for rows in work.held_back())
+    if _is_empty(plan) and not (work.night.reconciles or taken_back):
         work.note("load", requests=0)
         work.say("nothing to write")
         return {"line_items": 0, "results": 0}
     with ledger.district_lock(work.writable, work.night.district.district):
         refuse_if_superseded(work.writable, work.night, work.folder)
-        counts = uvloop.run(_load(work, plan))
+        if work.night.reconciles:
+            note_decisions(work)
+        elif taken_back:
+            plan = make_plan(work)  # it may have been taken back since the plan was made
+        counts = LoadCounts() if _is_empty(plan) else uvloop.run(_load(work, plan))
     work.note("load", requests=counts.requests)
     return {
         "line_items": counts.line_items_written,
@@ -58,6 +63,10 @@ def step(work: Work) -> dict[str, int | str]:
         "lost": counts.lost,
         "requests": counts.requests,
     }
+
+
+def _is_empty(plan: Plan) -> bool:
+    return plan.line_items.empty and plan.results.empty
 
 
 async def _load(work: Work, plan: Plan) -> LoadCounts:
@@ -70,7 +79,7 @@ async def _load(work: Work, plan: Plan) -> LoadCounts:
         lost = gone(_before_this_run(work, known.merge(in_place), there), *there)
         if len(lost):
             plan = await _without(work, sis, plan, lost, there.line_items)
-        kept = kept_categories(plan.line_items, known, there.line_items)
+        kept = _keep_theirs(work, plan.line_items, known, there.line_items)
         counts = await _write(work, sis, plan, kept)
         if not counts.refused:
             return replace(counts, requests=sis.requests)
@@ -89,6 +98,37 @@ async def _load(work: Work, plan: Plan) -> LoadCounts:
         return _sum(counts, again, requests=sis.requests)
 
 
+def _keep_theirs(
+    work: Work, planned: pd.DataFrame, known: pd.DataFrame, held: pd.DataFrame
+) -> dict[str, str]:
+    """Note the titles that teachers gave line items in the SIS, and give the categories they gave, by our id.
+
+    Both stay as they are set (RULES section 4), unless the district has them overwritten.
+    """
+    district = work.night.district
+    if held.empty:
+        return {}
+    held_back = work.held_back()[0]
+    if district.drift.assignments == "overwrite":
+        ledger.release_line_items(
+            work.writable,
+            district.district,
+            held_back[held_back["held_back"].eq("theirs")].merge(
+                planned[["line_item_id"]], on="line_item_id"
+            ),
+        )
+        return kept_categories(planned[planned["adopts"].ne("")], known, held)
+    classes = planned["class_id"].unique().tolist()
+    in_sis = ledger.line_items_in_sis(work.writable, district.district, classes, ())
+    found = kept_fields(planned, known, in_sis, held, held_back)
+    theirs = found[found["fields"].ne("")]
+    ledger.hold_back_line_items(work.writable, district.district, work.run_id, "theirs", theirs)
+    none = found.loc[found["fields"].eq(""), ["line_item_id"]]
+    none = none[none["line_item_id"].isin(held_back.loc[held_back["held_back"].eq("theirs"), "line_item_id"])]
+    ledger.release_line_items(work.writable, district.district, none)
+    return kept_categories(planned, known, held)
+
+
 async def _write(work: Work, sis: Gradebook, plan: Plan, kept: dict[str, str]) -> LoadCounts:
     classes = read_frame(work.folder / "sis", SIS_CLASSES)
     return await load(
@@ -101,6 +141,7 @@ async def _write(work: Work, sis: Gradebook, plan: Plan, kept: dict[str, str]) -
         known_line_items=work.known_line_items(),
         known_results=work.known_results(),
         kept_categories=kept,
+        held_back=work.held_back()[0],
         schools=dict(zip(classes["sis_class_id"], classes["school_id"], strict=True)),
         clock=work.clock,
         progress=lambda counts: work.say(

@@ -9,11 +9,14 @@ import pandas as pd
 from passback.frame_store import read_frame, read_json
 from passback.oneroster import line_item_id
 from passback.reasons import Outcome
-from passback.records import CHANGES, MARKS, NEW_CATEGORIES
+from passback.records import ASSESSMENT_VERDICTS, CHANGES, MARKS, NEW_CATEGORIES
 from passback.report.summary import NOT_PASSED_COLUMNS, Report
 from passback.stages.audit import IN_SIS, count_by_class
 from passback.stages.left_behind import left_behind
+from passback.stages.preview import count_by_class as count_listed
+from passback.stages.preview import preview
 from passback.steps.decision import kept_answer, noted_limit
+from passback.steps.reconcile import noted_drift
 from passback.steps.validate import source_frames
 
 if TYPE_CHECKING:
@@ -65,7 +68,10 @@ def run_report(
     """
     judged = work.noted("validate")
     source = source_frames(work)
+    drift, drift_listed = noted_drift(work)
     texts = work.reasons
+    changes = read_frame(work.folder / "transform", CHANGES)
+    listed = _preview(work, changes, final, source) if work.night.preview else None
     return Report(
         summary={
             "district": work.night.district.district,
@@ -89,11 +95,28 @@ def run_report(
             "decision": kept_answer(work),
             "marks_left_out": {mark: judged[mark] for mark in MARKS if judged.get(mark)},
             "category_changes": read_json(work.folder, "categories"),
+            "drift": drift,
+            "preview": None if listed is None else count_listed(listed),
             "rule_set": work.suites.rule_set,
             "mapping_file": work.night.mapping_hash,
         },
         not_passed=_not_passed(final, source, texts),
-        changes=read_frame(work.folder / "transform", CHANGES),
+        changes=changes,
+        preview=listed,
+        drift=drift_listed,
+    )
+
+
+def _preview(
+    work: Work, changes: pd.DataFrame, final: pd.DataFrame, source: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """What a real run would do to every line item and result."""
+    return preview(
+        changes,
+        read_frame(work.folder / "validate", ASSESSMENT_VERDICTS),
+        final,
+        titles=source["assessments"],
+        classes=source["classes"],
     )
 
 

@@ -8,10 +8,11 @@ from passback.frame_store import read_frame, write_frame, write_json
 from passback.records import ASSESSMENTS, CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS, SCORE_VERDICTS
 from passback.stages.extract import Scope
 from passback.stages.left_behind import removed_results
-from passback.stages.limit import KNOWN_EFFECTS, count, count_by_class, effects, is_over
-from passback.stages.transform import describe, transform, with_settled
+from passback.stages.limit import CHANGED, KNOWN_EFFECTS, count, count_by_class, effects, is_over
+from passback.stages.transform import UNSENT, describe, transform, with_settled
 from passback.stages.validate import SETTLED_RESULTS
 from passback.steps.decision import forget_answer, lost_before
+from passback.steps.reconcile import make_plan as plan_reconcile
 
 if TYPE_CHECKING:
     from passback.stages.transform import Plan
@@ -39,7 +40,10 @@ def make_plan(work: Work) -> Plan:
     Raises:
         PassbackError: an earlier step's files are missing, or the ledger cannot be read.
     """
+    if work.night.reconciles:
+        return plan_reconcile(work)
     judged, night = work.folder / "validate", work.night
+    held_back_line_items, held_back_results = work.held_back()
     line_items = read_frame(judged, PASSING_LINE_ITEMS)
     known_line_items, known_results = work.known_line_items(), work.known_results()
     removed = removed_results(
@@ -57,6 +61,8 @@ def make_plan(work: Work) -> Plan:
         everything=night.mode == "full",
         recreate=night.district.sis.recreate,
         removed=removed if night.district.sis.removed_scores == "clear" else removed.head(0),
+        held_back_line_items=held_back_line_items,
+        held_back_results=held_back_results,
     )
     changes = describe(
         plan,
@@ -68,6 +74,7 @@ def make_plan(work: Work) -> Plan:
     folder = work.folder / "transform"
     write_frame(folder, "line_item_plan", plan.line_items)
     write_frame(folder, "result_plan", plan.results)
+    write_frame(folder, UNSENT.name, plan.unsent)
     write_frame(folder, "changes", changes)
     return plan
 
@@ -85,6 +92,8 @@ def _count_effects(work: Work, plan: Plan) -> None:
         scope=Scope(night.classes, night.assessments),
         lost=lost_before(work),
     )
+    if night.reconciles:  # it sends nothing but what it overwrites: losses are the next run's
+        known = known.assign(counts=known["counts"] & known["effect"].eq(CHANGED))
     counts, limits = count(known), night.district.limits
     write_frame(work.folder / "transform", KNOWN_EFFECTS.name, known)
     write_json(

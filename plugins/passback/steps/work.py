@@ -14,10 +14,10 @@ from passback.gradebooks import gradebook_of
 from passback.night import TASKS
 from passback.oneroster import Retries
 from passback.reasons import DELIVERY_REASONS
-from passback.records import LINE_ITEM_PLAN, RESULT_PLAN
+from passback.records import LINE_ITEM_PLAN, RESULT_PLAN, SUPPRESSIONS
 from passback.rules.suites import read_suites, settings
 from passback.sis import profile_of
-from passback.stages.transform import Plan
+from passback.stages.transform import UNSENT, Plan
 from passback.steps.pace import shared_limits
 
 if TYPE_CHECKING:
@@ -92,10 +92,28 @@ class Work:
             return ledger.no_results()
         return ledger.known_results(self.connection, self.night.district.district)
 
+    def suppressions(self) -> pd.DataFrame:
+        """What a person has taken out of passback: `records.SUPPRESSIONS`."""
+        if self.connection is None:
+            return SUPPRESSIONS.empty()
+        return ledger.standing_suppressions(self.connection, self.night.district.district)
+
+    def held_back(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The line items and the results that a person keeps, or took back."""
+        if self.connection is None:
+            return ledger.none_held_back()
+        district = self.night.district.district
+        return (
+            ledger.held_back_line_items(self.connection, district),
+            ledger.held_back_results(self.connection, district),
+        )
+
     def plan(self) -> Plan:
         """What transform-to-oneroster planned."""
         folder = self.folder / "transform"
-        return Plan(read_frame(folder, LINE_ITEM_PLAN), read_frame(folder, RESULT_PLAN))
+        return Plan(
+            read_frame(folder, LINE_ITEM_PLAN), read_frame(folder, RESULT_PLAN), read_frame(folder, UNSENT)
+        )
 
     @asynccontextmanager
     async def gradebook(self) -> AsyncIterator[Gradebook]:
@@ -174,6 +192,8 @@ def open_work(
                 rule_set=suites.rule_set,
                 reasons=(*_rule_reasons(night, suites), *DELIVERY_REASONS),
                 started_at=started_at,
+                classes=night.classes,
+                assessments=night.assessments,
             )
         yield Work(
             night=night,
