@@ -21,6 +21,7 @@ from ledger.frames import (
 )
 from passback.errors import ContractError
 from passback.ledger import (
+    Gradebooks,
     answer_line_items,
     answer_results,
     connect,
@@ -111,6 +112,20 @@ def test_what_was_intended_is_known_in_another_session(ledger: Connection, ledge
         .assign(sis_line_item_id="", state="intended", run_id=run, accepted_category_id="")
         .astype({"sis_line_item_id": "str", "accepted_category_id": "str"}),
     )
+
+
+def test_of_some_classes_all_is_known_that_stands_in_their_gradebooks(ledger: Connection, run: int) -> None:
+    ids = ["asked-for", "shares-its-gradebook", "elsewhere", "moved-since"]
+    place = {"class_id": ["k1", "k2", "k3", "k1"], "sis_class_id": ["g1", "g1", "g3", "g0"]}
+    intend_line_items(ledger, "lakeview", run, line_item_plan(*ids, **place))
+    results = pd.concat([result_plan("s1").assign(line_item_id=item) for item in ids])
+    intend_results(ledger, "lakeview", run, results.assign(**place))
+    within = Gradebooks(classes=["k1"], sis_classes=["g1"])
+    for known in (known_line_items, known_results):
+        assert set(known(ledger, "lakeview", within=within)["line_item_id"]) == set(ids) - {"elsewhere"}
+        assert set(known(ledger, "lakeview")["line_item_id"]) == set(ids)
+        assert known(ledger, "lakeview", within=Gradebooks([], [])).empty
+        assert known(ledger, "hillside", within=within).empty
 
 
 texts = st.one_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -236,6 +237,14 @@ def test_a_line_item_goes_back_if_it_stands_as_the_run_left_it(
 def test_a_line_item_that_was_taken_over_is_not_withdrawn() -> None:
     plan = fates(changed(None, 85), standing(85), known(85), created(), taken_over=["L"])
     assert list(plan.line_items["fate"]) == ["not_possible"]
+
+
+def test_where_no_score_can_be_taken_out_it_stays_with_its_line_item() -> None:
+    now = replace(standing(85), clears_scores=False)
+    plan = fates(changed(None, 85), now, known(85), created())
+    found = [*plan.results["fate"], *plan.results["why"], *plan.line_items["fate"]]
+    assert found == ["not_possible", "the SIS lets nobody take a score out", "left"]
+    assert list(fates(changed(80, 85), now, known(85)).results["fate"]) == ["put_back"]
 
 
 def test_what_is_cleared_goes_out_without_score_and_status() -> None:

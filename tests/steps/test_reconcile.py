@@ -16,11 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sandbox_process import SandboxProcess
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    with start(tmp_path_factory.mktemp("generic"), sis="generic") as process:
+        process.control("POST", "/snapshot")
+        yield process
+
 
 @pytest.fixture
-def district(ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDistrict]:
-    with start(tmp_path, sis="generic") as sandbox:
-        yield small_district(sandbox, ledger_url, tmp_path, monkeypatch)
+def district(
+    running: SandboxProcess, ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SmallDistrict:
+    running.control("POST", "/restore")
+    return small_district(running, ledger_url, tmp_path, monkeypatch)
 
 
 def writes_during(district: SmallDistrict, **changes: Any) -> tuple[dict[str, Any], int]:

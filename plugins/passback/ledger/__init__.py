@@ -36,6 +36,7 @@ from passback.ledger.purge import Purged, count_purgeable, purge
 from passback.ledger.roles import owns, roles_are_granted
 from passback.ledger.runs import close_run, latest_runs, note_judged, open_run, record_decision
 from passback.ledger.sent import (
+    Gradebooks,
     answer_line_items,
     answer_results,
     intend_line_items,
@@ -64,6 +65,7 @@ __all__ = [
     "Break",
     "CategoryChanges",
     "Connection",
+    "Gradebooks",
     "Purged",
     "answer_line_items",
     "answer_results",

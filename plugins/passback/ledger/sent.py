@@ -19,7 +19,7 @@ from passback.ledger.database import Connection, Cursor, transaction
 from passback.records import INSTANT, LINE_ITEM_PLAN, RESULT_PLAN, TEXT, Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -165,23 +165,51 @@ IN_SIS: Final = sql.SQL("""
 
 KNOWN: Final = sql.SQL("""
     SELECT {columns} FROM (SELECT *{accepted} FROM {table}) AS held
-    WHERE district = {district} ORDER BY {key}
+    WHERE district = {district} AND {among} ORDER BY {key}
+""")
+
+# Those of some classes: the line items first, for the results are found by them.
+AMONG: Final = sql.SQL("""
+    line_item_id = ANY (ARRAY(
+        SELECT line_item_id FROM passback.line_items
+        WHERE district = {district} AND (class_id = ANY ({classes}) OR sis_class_id = ANY ({gradebooks}))
+    ))
 """)
 
 
-def known_line_items(connection: Connection, district: str) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Gradebooks:
+    """Which part of a district a question is about: what stands in the gradebooks of some classes.
+
+    Attributes:
+        classes: By the source's ids.
+        sis_classes: By the SIS's; other classes may share a gradebook with these.
+    """
+
+    classes: Sequence[str]
+    sis_classes: Sequence[str]
+
+
+def known_line_items(
+    connection: Connection, district: str, *, within: Gradebooks | None = None
+) -> pd.DataFrame:
     """Every line item ever intended: `records.LINE_ITEM_PLAN` without action and adopts.
 
     Then sis_line_item_id (the id under which the SIS holds it; empty: under ours, or not known), state,
     run_id, and accepted_category_id: the category the SIS last accepted from us; empty if it holds none of
     ours.
+
+    Args:
+        connection: The ledger.
+        district: The district's name.
+        within: Only these gradebooks; all of the district if left out.
     """
-    return _known(connection, district, LINE_ITEMS)
+    return _known(connection, district, LINE_ITEMS, within)
 
 
-def known_results(connection: Connection, district: str) -> pd.DataFrame:
-    """Every result ever intended: `records.RESULT_PLAN` without action, sis_result_id, state and run_id."""
-    return _known(connection, district, RESULTS)
+def known_results(connection: Connection, district: str, *, within: Gradebooks | None = None) -> pd.DataFrame:
+    """As `known_line_items`: `records.RESULT_PLAN` without action, sis_result_id, state and run_id."""
+    return _known(connection, district, RESULTS, within)
 
 
 def line_items_in_sis(
@@ -367,7 +395,7 @@ def columns_of(value: sql.SQL, kind: Kind) -> sql.Composed:
     )
 
 
-def _known(connection: Connection, district: str, kind: Kind) -> pd.DataFrame:
+def _known(connection: Connection, district: str, kind: Kind, within: Gradebooks | None) -> pd.DataFrame:
     shape = _known_shape(kind)
     accepted = sql.Composed(
         sql.SQL(", coalesce(in_sis ->> {}, '') AS {}").format(
@@ -375,9 +403,25 @@ def _known(connection: Connection, district: str, kind: Kind) -> pd.DataFrame:
         )
         for column in kind.accepted
     )
-    query = fill(KNOWN, kind, columns=names(shape.columns), accepted=accepted, district=sql.Literal(district))
+    among = sql.SQL("true") if within is None else _among(district, within)
+    query = fill(
+        KNOWN,
+        kind,
+        columns=names(shape.columns),
+        accepted=accepted,
+        district=sql.Literal(district),
+        among=among,
+    )
     with transaction(connection) as cursor:
         return copy_out(cursor, query, shape)
+
+
+def _among(district: str, within: Gradebooks) -> sql.Composed:
+    return AMONG.format(
+        district=sql.Literal(district),
+        classes=sql.SQL("{}::text[]").format(sql.Literal(list(within.classes))),
+        gradebooks=sql.SQL("{}::text[]").format(sql.Literal(list(within.sis_classes))),
+    )
 
 
 def _known_shape(kind: Kind) -> Frame:

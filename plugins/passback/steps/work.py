@@ -14,7 +14,7 @@ from passback.gradebooks import gradebook_of
 from passback.night import TASKS
 from passback.oneroster import Retries
 from passback.reasons import DELIVERY_REASONS
-from passback.records import LINE_ITEM_PLAN, RESULT_PLAN, SUPPRESSIONS
+from passback.records import CLASSES, LINE_ITEM_PLAN, RESULT_PLAN, SUPPRESSIONS
 from passback.rules.suites import read_suites, settings
 from passback.sis import profile_of
 from passback.stages.transform import UNSENT, Plan
@@ -81,16 +81,29 @@ class Work:
         }
 
     def known_line_items(self) -> pd.DataFrame:
-        """The ledger's line items of the district."""
+        """The ledger's line items of the district, or of the gradebooks that the run looks at."""
         if self.connection is None:
             return ledger.no_line_items()
-        return ledger.known_line_items(self.connection, self.night.district.district)
+        return ledger.known_line_items(
+            self.connection, self.night.district.district, within=self._gradebooks()
+        )
 
     def known_results(self) -> pd.DataFrame:
-        """The ledger's results of the district."""
+        """The ledger's results of the district, or of the gradebooks that the run looks at."""
         if self.connection is None:
             return ledger.no_results()
-        return ledger.known_results(self.connection, self.night.district.district)
+        return ledger.known_results(self.connection, self.night.district.district, within=self._gradebooks())
+
+    def _gradebooks(self) -> ledger.Gradebooks | None:
+        """Those of the classes that the run is limited to; None: all."""
+        if not self.night.classes:
+            return None
+        try:
+            classes = read_frame(self.folder / "extract", CLASSES)
+        except ContractError:  # nothing is extracted yet
+            return None
+        of_run = classes["class_id"].isin(self.night.classes)
+        return ledger.Gradebooks(self.night.classes, sorted({*classes.loc[of_run, "sis_class_id"]} - {""}))
 
     def suppressions(self) -> pd.DataFrame:
         """What a person has taken out of passback: `records.SUPPRESSIONS`."""
