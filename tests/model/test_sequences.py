@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
-QUICK, SLOW = 10, 400  # sequences of `make test` and of `make test-slow`
+QUICK, SLOW = 6, 400  # sequences of `make test` and of `make test-slow`
 # Shrinking a failing sequence plays it again and again: only where there is time for it.
 PLAYED = settings(deadline=None, print_blob=False, database=None, suppress_health_check=list(HealthCheck))
 

@@ -11,15 +11,22 @@ from kept_verdicts import judge_once
 from sandbox_process import start_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import pandas as pd
 
-@pytest.fixture(scope="session", autouse=True)
-def verdicts_asked_for_once() -> Iterator[None]:
+
+@pytest.fixture(scope="session")
+def judge() -> Callable[..., pd.DataFrame]:
+    return judge_once()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def verdicts_asked_for_once(judge: Callable[..., pd.DataFrame]) -> Iterator[None]:
     """The rules are on trial elsewhere (tests/rules); here most rows of most nights are the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("passback.stages.validate.judge", judge_once())
+        patch.setattr("passback.stages.validate.judge", judge)
         yield
 
 

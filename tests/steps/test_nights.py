@@ -280,7 +280,15 @@ def test_what_was_accepted_but_never_read_back_is_not_taken_for_held(lakeview: S
     assert len(lakeview.held()[1]) == STUDENTS
 
 
-@pytest.mark.parametrize("task_id", ["validate", "transform-to-oneroster", "load-to-sis", "audit"])
+@pytest.mark.parametrize(
+    "task_id",
+    [
+        pytest.param("validate", marks=pytest.mark.slow),
+        pytest.param("transform-to-oneroster", marks=pytest.mark.slow),
+        "load-to-sis",
+        "audit",
+    ],
+)
 def test_a_run_that_a_later_one_has_overtaken_is_not_gone_on_with(
     lakeview: SampleDistrict, task_id: str
 ) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sandbox_process import SandboxProcess
 
-WAYS = ("put", "post", "put_without_id")
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,14 @@ def district(
     return small_district(running, ledger_url, tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("settings", [{"writes": way} for way in WAYS], ids=WAYS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"writes": "put"}, id="put"),
+        pytest.param({"writes": "post"}, id="post"),
+        pytest.param({"writes": "put_without_id"}, id="put_without_id", marks=SLOW),
+    ],
+)
 def test_changed_scores_get_their_previous_values_and_are_not_sent_again(district: SmallDistrict) -> None:
     district.one_class()
     before = district.scores()
@@ -75,7 +82,14 @@ def test_changed_scores_get_their_previous_values_and_are_not_sent_again(distric
     assert len(district.sandbox.writes()) > written
 
 
-@pytest.mark.parametrize("settings", [{"writes": way} for way in WAYS], ids=WAYS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"writes": "put"}, id="put"),
+        pytest.param({"writes": "post"}, id="post", marks=SLOW),
+        pytest.param({"writes": "put_without_id"}, id="put_without_id"),
+    ],
+)
 def test_the_first_run_is_withdrawn_and_the_undo_of_its_undo_puts_it_all_back(
     district: SmallDistrict,
 ) -> None:
