@@ -33,3 +33,10 @@ def test_an_id_is_an_opaque_uuid_in_lower_case(
     for sourced_id in (item, result_id(item, student)):
         assert uuid.UUID(sourced_id).version == 5
         assert str(uuid.UUID(sourced_id)) == sourced_id
+
+
+@given(TEXT, TEXT)
+def test_an_id_is_that_of_rfc_9562_over_the_ids_it_stands_for(line_item: str, student: str) -> None:
+    namespace = uuid.UUID("d3b7f0f6-0c2e-5d3c-9a56-1f8f6f3b7c41")
+    expected = uuid.uuid5(namespace, f"result\x1f{line_item}\x1f{student}")
+    assert result_id(line_item, student) == str(expected)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from passback.errors import (
@@ -46,7 +47,6 @@ _UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _MOST_PAGES: Final = 10_000
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 class _Request(NamedTuple):
@@ -336,7 +336,7 @@ class Client:
         self, method: str, path: str, shown: str, content: Any = None, *, repeatable: bool = True
     ) -> Response:
         """A write of a record, or of several; `shown` is its path for messages."""
-        body = None if content is None else _JSON.encode(content).encode()
+        body = None if content is None else msgspec.json.encode(content)
         headers = self._reads if content is None else self._writes
         url = self.services.address(path)
         return await self._ask(
