@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +24,7 @@ __all__ = ["follow", "order", "unpause"]
 
 PARSE_SECONDS = 120
 RUN_SECONDS = 900
+CLOSE_SECONDS = 60
 POLL_SECONDS = 1
 OVER = ("success", "failed")
 ENDED = ("success", "failed", "upstream_failed", "skipped", "removed")
@@ -54,8 +57,21 @@ def unpause(airflow: Airflow, api: Api, dag: str, since: datetime) -> None:
     for run in active:
         note("A run of an earlier demo was cut off: it is closed as failed, this run does its work.")
         path = f"/dags/{quote(dag)}/dagRuns/{quote(run['dag_run_id'], safe='')}"
-        api.call("PATCH", path, {"state": "failed"})
+        processes.wait_until(
+            partial(_is_closed, api, path),
+            what=f"the run {run['dag_run_id']} of an earlier demo is closed",
+            services=airflow.services,
+            seconds=CLOSE_SECONDS,
+            every=0.5,
+        )
     api.call("PATCH", f"/dags/{quote(dag)}", {"is_paused": False})
+
+
+def _is_closed(api: Api, path: str) -> bool:
+    """Close a run; the scheduler may work on it at this moment, and the database then ends one of the two."""
+    with suppress(StackError):
+        api.call("PATCH", path, {"state": "failed"})
+    return api.call("GET", path)["state"] in OVER
 
 
 def order(api: Api, dag: str) -> str:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.json"))
 QUICK, SLOW = 6, 400  # sequences of `make test` and of `make test-slow`
+# Of the files in `make test`, those that differ most; the others are played by `make test-slow`.
+OFTEN = (
+    "postgres-stopped-in-the-middle-of-each",
+    "put-back-sent-again-then-undone-anew",
+    "undone-and-overwritten",
+)
 # Shrinking a failing sequence plays it again and again: only where there is time for it.
 PLAYED = settings(deadline=None, print_blob=False, database=None, suppress_health_check=list(HealthCheck))
 
@@ -39,7 +45,13 @@ def agrees(sequence: Sequence, running: Servers) -> Playing:
     return played
 
 
-@pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(file, id=file.stem, marks=() if file.stem in OFTEN else pytest.mark.slow)
+        for file in CASES
+    ],
+)
 def test_a_sequence_of_cases(file: Path, running: Servers) -> None:
     played = agrees(json.loads(file.read_text()), running)
     assert not played.missed, "what was to be stopped in its middle was over before"

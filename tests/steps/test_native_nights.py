@@ -215,6 +215,7 @@ def test_the_second_night_sends_nothing_and_the_third_what_changed(brookfield: N
     assert brookfield.writes_during() == Counter()
 
 
+@pytest.mark.slow
 def test_a_full_run_sends_everything_again_and_changes_nothing(brookfield: Natively) -> None:
     brookfield.run()
     before = brookfield.held()
@@ -275,6 +276,7 @@ def test_a_load_that_is_killed_and_cleared_loses_and_doubles_nothing(
     assert brookfield.writes_during() == Counter()
 
 
+@pytest.mark.slow
 def test_a_missing_permission_stops_the_run_and_the_next_good_one_makes_up_for_it(
     brookfield: Natively,
 ) -> None:
@@ -360,7 +362,7 @@ def test_what_a_teacher_wrote_into_an_assignment_stays(brookfield: Natively) -> 
     assert (found["UniqueID"], found["ExternalID"]) == (held["UniqueID"], held["ExternalID"])
 
 
-@pytest.mark.parametrize("adopt", [False, True])
+@pytest.mark.parametrize("adopt", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_an_assignment_that_stands_there_already_is_a_duplicate_or_taken_over(
     brookfield: Natively,
     adopt: bool,  # noqa: FBT001 - a table

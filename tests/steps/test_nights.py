@@ -201,7 +201,7 @@ def test_an_empty_feed_is_a_failure_not_an_empty_night(lakeview: SampleDistrict)
     assert lakeview.run(**ONE_CLASS)["outcomes"]["unchanged"] == STUDENTS
 
 
-@pytest.mark.parametrize("refused_once", [False, True])
+@pytest.mark.parametrize("refused_once", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_category_that_a_teacher_changed_in_the_sis_stays(
     lakeview: SampleDistrict, *, refused_once: bool
 ) -> None:
@@ -286,7 +286,7 @@ def test_what_was_accepted_but_never_read_back_is_not_taken_for_held(lakeview: S
         pytest.param("validate", marks=pytest.mark.slow),
         pytest.param("transform-to-oneroster", marks=pytest.mark.slow),
         "load-to-sis",
-        "audit",
+        pytest.param("audit", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_a_later_one_has_overtaken_is_not_gone_on_with(
@@ -390,6 +390,7 @@ def test_old_runs_lose_their_frames_and_keep_their_reports(
     assert not abandoned.exists()
 
 
+@pytest.mark.slow
 def test_work_is_zero_from_the_day_after_its_due_date(lakeview: SampleDistrict) -> None:
     # 1756 is due on day 215 and straddles two periods; assigned on its due date, it passes.
     assessment = next(row for row in lakeview.sandbox.feed_items("assessments") if row["id"] == "1756")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sandbox_process import SandboxProcess
 
-ALLOTTING = ("put_without_id", "post")
 BY_NAME = {
     "Assignment": "Assignment",
     "Checklist": "Classwork",
@@ -105,7 +104,9 @@ def put_right(district: SmallDistrict) -> None:
     assert trail_holds(district)
 
 
-@pytest.mark.parametrize("allotting", ALLOTTING, indirect=True)
+@pytest.mark.parametrize(
+    "allotting", ["post", pytest.param("put_without_id", marks=pytest.mark.slow)], indirect=True
+)
 def test_under_allotted_ids_scores_are_kept_overwritten_and_put_back(allotting: SmallDistrict) -> None:
     put_right(allotting)
 

@@ -158,9 +158,9 @@ def sent_by_data(district: SampleDistrict) -> Counter[str]:
     [
         pytest.param("csv", "otus", "generic", marks=pytest.mark.slow),
         ("oneroster", "oneroster", "aspen"),
-        ("canvas", "canvas", "skyward"),
+        pytest.param("canvas", "canvas", "skyward", marks=pytest.mark.slow),
         pytest.param("ekadence", "ekadence", "generic", marks=pytest.mark.slow),
-        ("otus", "otus", "aspire"),
+        pytest.param("otus", "otus", "aspire", marks=pytest.mark.slow),
     ],
 )
 def test_a_district_that_was_just_written_runs_on_any_route(

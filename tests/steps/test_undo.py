@@ -55,7 +55,7 @@ def district(
     "settings",
     [
         pytest.param({"writes": "put"}, id="put"),
-        pytest.param({"writes": "post"}, id="post"),
+        pytest.param({"writes": "post"}, id="post", marks=SLOW),
         pytest.param({"writes": "put_without_id"}, id="put_without_id", marks=SLOW),
     ],
 )
@@ -87,7 +87,7 @@ def test_changed_scores_get_their_previous_values_and_are_not_sent_again(distric
     [
         pytest.param({"writes": "put"}, id="put"),
         pytest.param({"writes": "post"}, id="post", marks=SLOW),
-        pytest.param({"writes": "put_without_id"}, id="put_without_id"),
+        pytest.param({"writes": "put_without_id"}, id="put_without_id", marks=SLOW),
     ],
 )
 def test_the_first_run_is_withdrawn_and_the_undo_of_its_undo_puts_it_all_back(
