@@ -21,6 +21,9 @@ FLAG: Final = "bool"
 MAYBE: Final = "boolean"  # null: the system it comes from does not say
 INSTANT: Final = "datetime64[us, UTC]"
 
+# A spreadsheet runs a cell that begins so (OWASP, CSV injection); with an apostrophe before it, it is text.
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+
 
 @dataclass(frozen=True)
 class Frame:

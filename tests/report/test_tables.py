@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passback.records import FORMULA_STARTS
 from passback.report import tables
-from passback.report.tables import FORMULA_STARTS, csv_bytes
+from passback.report.tables import csv_bytes
 
 
 def cells(content: bytes) -> list[list[str]]:

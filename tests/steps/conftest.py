@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from district import SampleDistrict, environment
 from kept_verdicts import judge_once
 from sandbox_process import start_sandbox
+from steps.generic import SmallDistrict, small_district, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pandas as pd
+
+    from sandbox_process import SandboxProcess
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,32 @@ def harborview(ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         for name, value in environment(sandbox, ledger_url, tmp_path / "stage", "harborview").items():
             monkeypatch.setenv(name, value)
         yield SampleDistrict(sandbox, ledger_url, tmp_path / "stage", name="harborview")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+    """The sandbox of a SIS that speaks plain OneRoster 1.2; a module may have another."""
+    with start(tmp_path_factory.mktemp("generic"), sis="generic") as process:
+        process.control("POST", "/snapshot")
+        yield process
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """How that SIS is set; a test may set it otherwise."""
+    return {"writes": "put"}
+
+
+@pytest.fixture
+def district(
+    running: SandboxProcess,
+    ledger_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+) -> SmallDistrict:
+    """A small district with a ledger of its own, and the sandbox as it was at first."""
+    running.lift_faults()
+    running.control("POST", "/restore")
+    running.control("PATCH", "/settings", settings)
+    return small_district(running, ledger_url, tmp_path, monkeypatch)

@@ -3,35 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 from passback import ledger
 from passback.night import TASKS
 from steps.afterwards import drift_of, edit, policy, result_of, score_by_hand
-from steps.generic import ASSIGNMENT, CLASS, TITLE, SmallDistrict, sis_id, small_district, start
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from sandbox_process import SandboxProcess
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with start(tmp_path_factory.mktemp("generic"), sis="generic") as process:
-        process.control("POST", "/snapshot")
-        yield process
-
-
-@pytest.fixture
-def district(
-    running: SandboxProcess, ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SmallDistrict:
-    running.control("POST", "/restore")
-    return small_district(running, ledger_url, tmp_path, monkeypatch)
+from steps.generic import ASSIGNMENT, CLASS, TITLE, SmallDistrict, sis_id
 
 
 def writes_during(district: SmallDistrict, **changes: Any) -> tuple[dict[str, Any], int]:

@@ -13,30 +13,12 @@ from psycopg2 import sql
 
 from passback import ledger
 from passback.night import TASKS
-from steps.generic import ASSIGNMENT, CLASS, TITLE, SmallDistrict, sis_id, small_district, start
+from steps.generic import ASSIGNMENT, CLASS, TITLE, SmallDistrict, sis_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from passback.night import Night
-    from sandbox_process import SandboxProcess
 
 CODE = "suppressed.by_person"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with start(tmp_path_factory.mktemp("generic"), sis="generic") as process:
-        process.control("POST", "/snapshot")
-        yield process
-
-
-@pytest.fixture
-def district(
-    running: SandboxProcess, ledger_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SmallDistrict:
-    running.control("POST", "/restore")
-    return small_district(running, ledger_url, tmp_path, monkeypatch)
 
 
 def take_out(district: SmallDistrict, kind: str, source_id: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,41 +13,9 @@ from passback.frame_store import open_folder
 from passback.night import TASKS
 from passback.undo import UNDO_TASKS
 from steps.afterwards import last, score_by_hand, trail_holds, trail_length, undo
-from steps.generic import CLASS, SIS_CLASS, TITLE, SmallDistrict, sis_id, small_district, start
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from sandbox_process import SandboxProcess
+from steps.generic import CLASS, SIS_CLASS, TITLE, SmallDistrict, sis_id
 
 SLOW = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with start(tmp_path_factory.mktemp("generic"), sis="generic") as process:
-        process.control("POST", "/snapshot")
-        yield process
-
-
-@pytest.fixture
-def settings() -> dict[str, Any]:
-    return {"writes": "put"}
-
-
-@pytest.fixture
-def district(
-    running: SandboxProcess,
-    ledger_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, Any],
-) -> SmallDistrict:
-    running.lift_faults()
-    running.control("POST", "/restore")
-    running.control("PATCH", "/settings", settings)
-    return small_district(running, ledger_url, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ from passback.errors import ConfigurationError, ContractError
 from passback.ledger.database import Connection, transaction
 from passback.ledger.instants import iso
 from passback.ledger.trail import HEAD_OF, ROWS_AT_ONCE, first_break
+from passback.records import FORMULA_STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
 FORMAT: Final = "passback trail 1"
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")  # as in passback.report.tables
 _PIECE: Final = 1 << 20
 
 COLUMNS: Final = (

@@ -1,17 +1,15 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no address outside itself."""
+"""The report as one HTML page."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from passback.reasons import Outcome
 from passback.report import words
 from passback.report.charts import outcome_chart, reason_chart
+from passback.report.rendering import render
 from passback.stages.preview import ADOPTED, CHANGED, CLEARED, CREATED, EFFECTS, SENT_AGAIN
 
 if TYPE_CHECKING:
@@ -44,21 +42,10 @@ def page(
         drift: As `Report.drift`; shown by assessment.
         preview: As `Report.preview`; of what would be written, the first 200 rows are shown.
     """
-    environment = Environment(
-        loader=PackageLoader("passback.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = lambda count: f"{count:,}"
-    environment.filters["who"] = words.WHO_ACTS.__getitem__
-    style = environment.get_template("report.css").render()
     by_assessment = _by_assessment(changes)
-    return environment.get_template("report.html").render(
+    return render(
+        "report.html",
         summary=summary,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         headline=words.headline(summary),
         account=words.account(summary),
         adds_up=words.adds_up(summary),

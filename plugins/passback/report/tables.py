@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from passback.records import FORMULA_STARTS
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-
 
 _ROWS_AT_ONCE: Final = 50_000
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from passback.frame_store import open_folder, write_whole
+from passback.report.rendering import render
 from passback.report.tables import csv_bytes
 from passback.report.words import local_time
 
@@ -67,20 +63,10 @@ def write_undo_report(folder_uri: str, report: UndoReport) -> None:
 
 def undo_page(report: UndoReport) -> str:
     """The report as one HTML page that needs nothing else; the first 500 rows are shown."""
-    environment = Environment(
-        loader=PackageLoader("passback.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = lambda count: f"{count:,}"
-    style = environment.get_template("report.css").render()
     summary = report.summary
-    return environment.get_template("undo.html").render(
+    return render(
+        "undo.html",
         summary=summary,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         headline=undo_headline(summary),
         began=local_time(summary["started_at"], summary["timezone"]),
         words=FATE_WORDS,

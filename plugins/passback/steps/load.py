@@ -19,7 +19,7 @@ from passback.stages.transform import Plan
 from passback.steps.decision import is_cancelled
 from passback.steps.looked_into import look_into
 from passback.steps.reconcile import note_decisions
-from passback.steps.transform import make_plan
+from passback.steps.transform import make_plan, was_undone_since
 from passback.steps.work import refuse_if_superseded
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def step(work: Work) -> dict[str, int | str]:
         work.note("load", requests=0)
         work.say("cancelled: nothing is written")
         return {"line_items": 0, "results": 0}
-    plan, taken_back = work.plan(), any(rows["held_back"].eq("undone").any() for rows in work.held_back())
-    if _is_empty(plan) and not (work.night.reconciles or taken_back):
+    plan = work.plan()
+    if _is_empty(plan) and not (work.night.reconciles or was_undone_since(work)):
         work.note("load", requests=0)
         work.say("nothing to write")
         return {"line_items": 0, "results": 0}
@@ -51,8 +51,8 @@ def step(work: Work) -> dict[str, int | str]:
         refuse_if_superseded(work.writable, work.night, work.folder)
         if work.night.reconciles:
             note_decisions(work)
-        elif taken_back:
-            plan = make_plan(work)  # it may have been taken back since the plan was made
+        elif was_undone_since(work):  # asked again: now no undo can come in between
+            plan = make_plan(work)
         counts = LoadCounts() if _is_empty(plan) else uvloop.run(_load(work, plan))
     work.note("load", requests=counts.requests)
     return {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from passback.frame_store import read_frame, write_frame, write_json
+from passback.frame_store import read_frame, read_json, write_frame, write_json
+from passback.ledger.undo import undos_so_far
 from passback.records import ASSESSMENTS, CLASSES, PASSING_LINE_ITEMS, PASSING_RESULTS, SCORE_VERDICTS
 from passback.stages.extract import Scope
 from passback.stages.left_behind import removed_results
@@ -43,6 +44,8 @@ def make_plan(work: Work) -> Plan:
     if work.night.reconciles:
         return plan_reconcile(work)
     judged, night = work.folder / "validate", work.night
+    if not night.preview:  # before it is read what they have taken back
+        work.note("undos", so_far=undos_so_far(work.writable, night.district.district))
     held_back_line_items, held_back_results = work.held_back()
     line_items = read_frame(judged, PASSING_LINE_ITEMS)
     known_line_items, known_results = work.known_line_items(), work.known_results()
@@ -77,6 +80,12 @@ def make_plan(work: Work) -> Plan:
     write_frame(folder, UNSENT.name, plan.unsent)
     write_frame(folder, "changes", changes)
     return plan
+
+
+def was_undone_since(work: Work) -> bool:
+    """Whether a run of the district was undone since the plan was made: it may hold what was taken back."""
+    noted = read_json(work.folder, "undos")
+    return noted is not None and noted["so_far"] != undos_so_far(work.writable, work.night.district.district)
 
 
 def _count_effects(work: Work, plan: Plan) -> None:
