@@ -112,7 +112,7 @@ def test_whoever_approves_beforehand_is_not_asked(passback: Passback, second_nig
 
 
 @pytest.mark.parametrize(
-    ("answer", "code"), [("y", 0), ("n", 3), pytest.param("", 3, marks=pytest.mark.slow)]
+    ("answer", "code"), [("y", 0), *(pytest.param(no, 3, marks=pytest.mark.slow) for no in ("n", ""))]
 )
 def test_on_a_terminal_the_preview_is_shown_and_a_person_asked(
     second_night: dict[str, str], answer: str, code: int

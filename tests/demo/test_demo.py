@@ -170,6 +170,7 @@ def demo_until(checkout: Path, sign: str) -> Iterator[subprocess.Popen[str]]:
         demo.communicate()
 
 
+@pytest.mark.slow
 def test_the_second_night_mends_a_killed_demo_and_sends_nothing(
     checkout: Path, first_night: subprocess.CompletedProcess[str]
 ) -> None:

@@ -63,7 +63,11 @@ def trail(district: SmallDistrict) -> list[tuple[str, bool]]:
 
 @pytest.mark.parametrize(
     ("writes", "noticed_by"),
-    [("put", "a changed score"), ("post", "a changed title"), ("put_without_id", "a full run")],
+    [
+        ("put", "a changed score"),
+        ("post", "a changed title"),
+        pytest.param("put_without_id", "a full run", marks=pytest.mark.slow),
+    ],
 )
 def test_what_was_removed_is_noticed_and_written_no_more(district: SmallDistrict, noticed_by: str) -> None:
     sent = district.one_class()["outcomes"]["sent"]
@@ -90,7 +94,11 @@ def test_what_was_removed_is_noticed_and_written_no_more(district: SmallDistrict
 
 @pytest.mark.parametrize(
     ("writes", "noticed_by"),
-    [("put", "a changed score"), ("post", "a changed title"), ("put_without_id", "a full run")],
+    [
+        ("put", "a changed score"),
+        pytest.param("post", "a changed title", marks=pytest.mark.slow),
+        ("put_without_id", "a full run"),
+    ],
 )
 def test_where_the_district_wants_it_all_is_back_in_the_same_run(
     district: SmallDistrict, noticed_by: str
@@ -210,7 +218,7 @@ def test_a_copy_that_carries_our_id_takes_the_place_of_what_was_removed(district
     }
 
 
-@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("status", [404, pytest.param(405, marks=pytest.mark.slow)])
 def test_of_a_sis_that_shows_no_gradebook_nothing_is_called_missing(
     district: SmallDistrict, status: int
 ) -> None:

@@ -36,7 +36,7 @@ def kill_when(task_id: str, *, reached: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [0, pytest.param(1, marks=pytest.mark.slow), 150, pytest.param(384, marks=pytest.mark.slow)]
+    "written", [150, *(pytest.param(written, marks=pytest.mark.slow) for written in (0, 1, 384))]
 )
 def test_a_load_killed_after_any_number_of_writes_and_cleared_loses_and_doubles_nothing(
     lakeview: SampleDistrict, written: int
@@ -57,7 +57,14 @@ def test_a_load_killed_after_any_number_of_writes_and_cleared_loses_and_doubles_
     assert lakeview.held()[1] == results
 
 
-@pytest.mark.parametrize("task_id", ["extract-scores", "validate", "audit"])
+@pytest.mark.parametrize(
+    "task_id",
+    [
+        pytest.param("extract-scores", marks=pytest.mark.slow),
+        "validate",
+        pytest.param("audit", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_step_is_run_again(lakeview: SampleDistrict, task_id: str) -> None:
     night = lakeview.night("killed", classes=(CLASS,))
     lakeview.sandbox.control("POST", "/requests/reset")

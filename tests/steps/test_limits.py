@@ -95,7 +95,7 @@ def test_the_question_comes_before_the_first_write_and_the_preview_before_the_qu
     assert not [row for row in students if row["sis_id"] in told or f"'{row['id']}'" in told]
 
 
-@pytest.mark.parametrize("task_id", ["load-to-sis", "audit"])
+@pytest.mark.parametrize("task_id", ["load-to-sis", pytest.param("audit", marks=pytest.mark.slow)])
 def test_nothing_is_written_while_nobody_has_answered(
     lakeview: SampleDistrict, asked: Night, task_id: str
 ) -> None:

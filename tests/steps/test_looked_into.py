@@ -46,8 +46,8 @@ def listed(district: SmallDistrict) -> int:
     ("what", "listings"),
     [
         ("the load follows at once", 2),  # by validate, and by the audit
-        ("an hour goes by", 3),
-        ("a person is asked", 3),
+        pytest.param("an hour goes by", 3, marks=pytest.mark.slow),
+        pytest.param("a person is asked", 3, marks=pytest.mark.slow),
         ("the load is cleared", 3),
     ],
 )

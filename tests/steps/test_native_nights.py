@@ -257,7 +257,7 @@ def test_no_request_is_sent_that_the_interface_does_not_ask_for(brookfield: Nati
 
 
 @pytest.mark.parametrize(
-    "written", [pytest.param(1, marks=pytest.mark.slow), 15, pytest.param(1500, marks=pytest.mark.slow)]
+    "written", [15, *(pytest.param(written, marks=pytest.mark.slow) for written in (1, 1500))]
 )
 def test_a_load_that_is_killed_and_cleared_loses_and_doubles_nothing(
     brookfield: Natively, written: int

@@ -382,6 +382,7 @@ def test_old_runs_lose_their_frames_and_keep_their_reports(
         "test__1/categories.json",
         "test__1/extract.json",
         "test__1/load.json",
+        "test__1/undos.json",
         "test__1/validate.json",
         "test__1/report/report.html",
         "test__1/report/report.json",

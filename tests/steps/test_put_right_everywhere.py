@@ -130,6 +130,7 @@ def test_what_aeries_does_not_let_go_of_is_listed_and_stays_ours(native: SmallDi
     assert trail_holds(native)
 
 
+@pytest.mark.slow
 def test_in_aeries_a_teachers_title_and_category_are_kept_or_overwritten_and_ours_goes_back(
     native: SmallDistrict,
 ) -> None:
@@ -163,6 +164,7 @@ def edit_in_aeries(native: SmallDistrict, **fields: Any) -> None:
     native.sandbox.control("PATCH", f"/native/assignments/{unique_id}", fields)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allotting", ["post"], indirect=True)
 def test_under_allotted_ids_what_somebody_made_or_removed_is_told(allotting: SmallDistrict) -> None:
     allotting.one_class()

@@ -40,7 +40,8 @@ def suppressed(report: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("kind", "source_id"), [("assessment", ASSIGNMENT), ("class", CLASS), ("student", "s3")]
+    ("kind", "source_id"),
+    [("assessment", ASSIGNMENT), pytest.param("class", CLASS, marks=pytest.mark.slow), ("student", "s3")],
 )
 def test_nothing_new_is_sent_and_what_was_sent_stays(
     district: SmallDistrict, kind: str, source_id: str

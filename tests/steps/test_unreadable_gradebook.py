@@ -15,7 +15,7 @@ CLASSES = ("AAA-2013J", "AAA-2014J")
 HIDDEN = "1001.0.02"
 
 
-@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.parametrize("status", [403, pytest.param(500, marks=pytest.mark.slow)])
 def test_scores_of_a_gradebook_that_cannot_be_read_wait_and_pass_the_next_night(
     lakeview: SampleDistrict, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
