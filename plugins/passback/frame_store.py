@@ -13,13 +13,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet as pq
 
 from passback.errors import ContractError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from airflow.sdk import ObjectStoragePath
 
     from passback.records import Frame
@@ -71,7 +73,9 @@ def read_frame(folder: ObjectStoragePath, frame: Frame) -> pd.DataFrame:
     """
     path = folder / f"{frame.name}.parquet"
     try:
-        return frame.conform(pd.read_parquet(io.BytesIO(path.read_bytes())))
+        # pandas' own read_parquet takes twice as long for the small frames of a night's changes.
+        content = pq.ParquetFile(pa.BufferReader(path.read_bytes())).read()
+        return frame.conform(content.to_pandas())
     except FileNotFoundError:
         raise ContractError(
             f"{frame.name} of this run is missing",

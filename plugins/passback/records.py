@@ -44,10 +44,10 @@ class Frame:
             KeyError: a column is missing.
             ValueError: a column cannot be cast to its type.
         """
-        conformed = data[list(self.columns)]
-        held = conformed.dtypes
-        # Nearly all is of its type already, and astype takes its time also for that.
-        others = {name: dtype for name, dtype in self.columns.items() if held[name] != dtype}
+        # Nearly all is in order already, and pandas takes its time also for that.
+        conformed = data if data.columns.tolist() == [*self.columns] else data[[*self.columns]]
+        held = zip(self.columns.items(), conformed.dtypes, strict=True)
+        others = {name: dtype for (name, dtype), found in held if found != dtype}
         conformed = conformed.astype(others) if others else conformed
         nulls = [name for name, dtype in self.columns.items() if dtype == TEXT and conformed[name].hasnans]
         conformed = conformed.fillna(dict.fromkeys(nulls, "")) if nulls else conformed

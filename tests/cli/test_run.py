@@ -105,6 +105,7 @@ def test_without_a_terminal_too_great_a_change_is_not_made_and_the_exit_code_is_
     assert lakeview.written() == before
 
 
+@pytest.mark.slow
 def test_whoever_approves_beforehand_is_not_asked(passback: Passback, second_night: dict[str, str]) -> None:
     done = passback(*RUN, "--approve", **second_night)
     assert done.returncode == 0, done.stderr

@@ -181,9 +181,7 @@ def test_the_first_night_writes_what_passes_value_by_value(brookfield: Natively)
         assert (found["Comment"], found["GradingCompleted"], found["RubricAssignment"]) == ("", False, False)
     assert len({found["ExternalID"] for found in held.values()} - {""}) == len(held)
 
-
-def test_classes_without_a_gradebook_of_their_own_have_their_reasons(brookfield: Natively) -> None:
-    report = brookfield.run()
+    # Classes without a gradebook of their own have their reasons.
     classes = {row["class_id"]: row for row in report["classes"]}
     assert classes[ELEMENTARY]["sent"] == SPECIAL_STUDENTS
     assert classes[LINKED]["rejected"] == classes[WITHOUT]["rejected"] == SPECIAL_STUDENTS
@@ -256,9 +254,8 @@ def test_no_request_is_sent_that_the_interface_does_not_ask_for(brookfield: Nati
 # --- What goes wrong ---
 
 
-@pytest.mark.parametrize(
-    "written", [15, *(pytest.param(written, marks=pytest.mark.slow) for written in (1, 1500))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("written", [1, 15, 1500])
 def test_a_load_that_is_killed_and_cleared_loses_and_doubles_nothing(
     brookfield: Natively, written: int
 ) -> None:

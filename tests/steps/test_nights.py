@@ -125,6 +125,7 @@ def test_every_step_can_be_run_twice_with_the_same_end(lakeview: SampleDistrict)
     assert lakeview.written().count(("PUT", "result")) == STUDENTS
 
 
+@pytest.mark.slow
 def test_a_whole_run_that_is_cleared_ends_with_the_same_counts(lakeview: SampleDistrict) -> None:
     first = lakeview.run("again", **ONE_CLASS)
     second = lakeview.run("again", **ONE_CLASS)

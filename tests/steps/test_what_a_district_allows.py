@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIS_CLASSES = {"generic": SIS_CLASS, "skyward": "1001.0.01"}
 
 
-@pytest.fixture(scope="module", params=["generic", "skyward"])
+@pytest.fixture(scope="module", params=["generic", pytest.param("skyward", marks=pytest.mark.slow)])
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, SandboxProcess]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,6 +20,17 @@ def render(template: str, **shown: Any) -> str:
         template: Its file in `templates/`; it includes head.html, which wants headline and summary.
         shown: What it shows.
     """
+    environment = _environment()
+    style = environment.get_template("report.css").render()
+    return environment.get_template(template).render(
+        style=Markup(style),  # noqa: S704 - our own file
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        **shown,
+    )
+
+
+@cache  # it keeps the templates as it has compiled them
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("passback.report", "templates"),
         autoescape=True,
@@ -28,9 +40,4 @@ def render(template: str, **shown: Any) -> str:
     )
     environment.filters["number"] = lambda count: f"{count:,}"
     environment.filters["who"] = WHO_ACTS.__getitem__
-    style = environment.get_template("report.css").render()
-    return environment.get_template(template).render(
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        **shown,
-    )
+    return environment
