@@ -82,11 +82,12 @@ def _attempt(play: Play, run_key: str, tasks: list[str], attempt: dict[str, Any]
     """One attempt, or two at once; the notes of the first."""
     play.attempts += 1
     orders = [new_order(play, run_key, tasks, attempt)]
+    as_hasty = {"faults": attempt.get("faults")}  # it meets the same
     match attempt.get("besides"):
         case "another run":
-            orders.append(new_order(play, f"{run_key}_besides", list(TASKS), {}))
+            orders.append(new_order(play, f"{run_key}_besides", list(TASKS), as_hasty))
         case "the same tasks":
-            orders.append(new_order(play, run_key, [task for task in tasks if task in tasks[-2:]], {}))
+            orders.append(new_order(play, run_key, [task for task in tasks if task in tasks[-2:]], as_hasty))
     first, *_ = carry_out(play, orders)
     return first
 

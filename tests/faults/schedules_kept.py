@@ -42,10 +42,10 @@ def keep_every_promise(case: Case, running: Servers) -> None:
 
 
 def play_the_same(transport: str, schedules: int, running: Servers) -> None:
-    """Play the same schedules every time: short ones."""
+    """Play the same schedules every time: short ones, a night before the good ones."""
 
     @settings(PLAYED, max_examples=schedules, derandomize=True, phases=[Phase.generate])
-    @given(cases(transport, nights=(1, 2)))
+    @given(cases(transport, nights=(1, 1)))
     def played(case: Case) -> None:
         keep_every_promise(case, running)
 

@@ -57,14 +57,8 @@ def test_a_load_killed_after_any_number_of_writes_and_cleared_loses_and_doubles_
     assert lakeview.held()[1] == results
 
 
-@pytest.mark.parametrize(
-    "task_id",
-    [
-        pytest.param("extract-scores", marks=pytest.mark.slow),
-        "validate",
-        pytest.param("audit", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("task_id", ["extract-scores", "validate", "audit"])
 def test_a_killed_step_is_run_again(lakeview: SampleDistrict, task_id: str) -> None:
     night = lakeview.night("killed", classes=(CLASS,))
     lakeview.sandbox.control("POST", "/requests/reset")

@@ -111,6 +111,7 @@ def test_under_allotted_ids_scores_are_kept_overwritten_and_put_back(allotting: 
     put_right(allotting)
 
 
+@pytest.mark.slow
 def test_in_aeries_scores_are_kept_overwritten_and_put_back(native: SmallDistrict) -> None:
     put_right(native)
 

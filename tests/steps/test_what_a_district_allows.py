@@ -108,7 +108,9 @@ def test_of_two_foreign_ones_none_is_taken_over(district: SmallDistrict) -> None
 # --- Clearing ---
 
 
-@pytest.mark.parametrize("deletes", ["delete", pytest.param("tobedeleted", marks=pytest.mark.slow), "no"])
+@pytest.mark.parametrize(
+    "deletes", ["delete", *(pytest.param(way, marks=pytest.mark.slow) for way in ("tobedeleted", "no"))]
+)
 def test_a_score_that_is_taken_back_is_cleared_where_the_district_wants_it_and_comes_again(
     district: SmallDistrict, monkeypatch: pytest.MonkeyPatch, deletes: str
 ) -> None:
