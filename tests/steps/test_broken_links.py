@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from passback import ledger
-from steps.generic import ASSIGNMENT, SIS_CLASS, TITLE, SmallDistrict, sis_id, small_district, start
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from sandbox_process import SandboxProcess
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
-    with start(tmp_path_factory.mktemp("generic"), sis="generic") as process:
-        process.control("POST", "/snapshot")
-        yield process
+from steps.generic import ASSIGNMENT, SIS_CLASS, TITLE, SmallDistrict, sis_id
 
 
 @pytest.fixture
@@ -30,16 +17,8 @@ def writes() -> str:
 
 
 @pytest.fixture
-def district(
-    running: SandboxProcess,
-    ledger_url: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    writes: str,
-) -> SmallDistrict:
-    running.control("POST", "/restore")
-    running.control("PATCH", "/settings", {"writes": writes})
-    return small_district(running, ledger_url, tmp_path, monkeypatch)
+def settings(writes: str) -> dict[str, Any]:
+    return {"writes": writes}
 
 
 def broken(report: dict[str, Any]) -> int:
