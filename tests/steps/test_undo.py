@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from passback import ledger, paths
-from passback.errors import BusyError, ConfigurationError, PassbackError, SupersededError
+from passback.errors import BusyError, ConfigurationError, PassbackError, SupersededError, UnforeseenError
 from passback.frame_store import open_folder
 from passback.night import TASKS
 from passback.undo import UNDO_TASKS
@@ -16,6 +16,10 @@ from steps.afterwards import last, score_by_hand, trail_holds, trail_length, und
 from steps.generic import CLASS, SIS_CLASS, TITLE, SmallDistrict, sis_id
 
 SLOW = pytest.mark.slow
+
+
+class DeathError(Exception):
+    """The process is no more."""
 
 
 @pytest.mark.parametrize(
@@ -97,6 +101,30 @@ def test_a_plan_that_was_made_before_an_undo_sends_nothing_of_what_was_taken_bac
         district.step(task_id, planned)
     assert district.scores() == before | {(TITLE, sis_id("4")): 72}
     assert district.report(planned)["reasons"]["run.undone"]["scores"] == 1
+
+
+def test_a_load_that_dies_while_it_plans_anew_sends_nothing_of_what_was_taken_back_either(
+    district: SmallDistrict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise DeathError
+
+    district.one_class()
+    before = district.scores()
+    district.grade("3", 71)
+    district.one_class()
+    changed = last(district)
+    planned = district.night("planned before", mode="full", classes=(CLASS,))
+    for task_id in tuple(TASKS)[:4]:
+        district.step(task_id, planned)
+    undo(district, changed)
+    with monkeypatch.context() as patch:
+        patch.setattr("passback.steps.transform.write_frame", die)
+        with pytest.raises(UnforeseenError):
+            district.step("load-to-sis", planned)
+    for task_id in tuple(TASKS)[4:]:
+        district.step(task_id, planned)
+    assert district.scores() == before
 
 
 def test_what_a_reconcile_run_found_before_an_undo_is_looked_at_again(district: SmallDistrict) -> None:

@@ -44,8 +44,7 @@ def make_plan(work: Work) -> Plan:
     if work.night.reconciles:
         return plan_reconcile(work)
     judged, night = work.folder / "validate", work.night
-    if not night.preview:  # before it is read what they have taken back
-        work.note("undos", so_far=undos_so_far(work.writable, night.district.district))
+    undos = "" if night.preview else undos_so_far(work.writable, night.district.district)
     held_back_line_items, held_back_results = work.held_back()
     line_items = read_frame(judged, PASSING_LINE_ITEMS)
     known_line_items, known_results = work.known_line_items(), work.known_results()
@@ -79,13 +78,15 @@ def make_plan(work: Work) -> Plan:
     write_frame(folder, "result_plan", plan.results)
     write_frame(folder, UNSENT.name, plan.unsent)
     write_frame(folder, "changes", changes)
+    # Read before what they took back, kept after the plan: whoever dies in between plans anew.
+    work.note("undos", so_far=undos)
     return plan
 
 
 def was_undone_since(work: Work) -> bool:
     """Whether a run of the district was undone since the plan was made: it may hold what was taken back."""
     noted = read_json(work.folder, "undos")
-    return noted is not None and noted["so_far"] != undos_so_far(work.writable, work.night.district.district)
+    return noted is None or noted["so_far"] != undos_so_far(work.writable, work.night.district.district)
 
 
 def _count_effects(work: Work, plan: Plan) -> None:
