@@ -10,6 +10,7 @@ import pytest
 from passback import ledger, paths
 from passback.errors import BusyError, ConfigurationError, PassbackError, SupersededError, UnforeseenError
 from passback.frame_store import open_folder
+from passback.ledger.undo import undos_so_far
 from passback.night import TASKS
 from passback.undo import UNDO_TASKS
 from steps.afterwards import last, score_by_hand, trail_holds, trail_length, undo
@@ -20,6 +21,10 @@ SLOW = pytest.mark.slow
 
 class DeathError(Exception):
     """The process is no more."""
+
+
+def die(*_: object) -> None:
+    raise DeathError
 
 
 @pytest.mark.parametrize(
@@ -106,9 +111,6 @@ def test_a_plan_that_was_made_before_an_undo_sends_nothing_of_what_was_taken_bac
 def test_a_load_that_dies_while_it_plans_anew_sends_nothing_of_what_was_taken_back_either(
     district: SmallDistrict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: object) -> None:
-        raise DeathError
-
     district.one_class()
     before = district.scores()
     district.grade("3", 71)
@@ -125,6 +127,23 @@ def test_a_load_that_dies_while_it_plans_anew_sends_nothing_of_what_was_taken_ba
     for task_id in tuple(TASKS)[4:]:
         district.step(task_id, planned)
     assert district.scores() == before
+
+
+def test_while_an_undo_is_under_way_no_plan_counts_as_made_after_it(
+    district: SmallDistrict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def so_far() -> str:
+        with closing(ledger.connect(district.ledger_url)) as connection:
+            return undos_so_far(connection, "lakeview")
+
+    district.one_class()
+    assert so_far() == so_far()
+    with monkeypatch.context() as patch:
+        patch.setattr("passback.steps.undo._put_back", die)
+        patch.setattr("passback.steps.undo._record_failure", lambda *_, **__: None)  # killed: nobody tells
+        with pytest.raises(UnforeseenError):
+            undo(district, last(district))
+    assert so_far() != so_far()
 
 
 def test_what_a_reconcile_run_found_before_an_undo_is_looked_at_again(district: SmallDistrict) -> None:

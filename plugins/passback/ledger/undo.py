@@ -67,7 +67,7 @@ UNFINISHED: Final = """
 """
 
 UNDOS: Final = """
-    SELECT concat_ws(' ', count(*), 'undos, the last until', max(coalesce(ended_at, 'infinity')))
+    SELECT concat_ws(' ', count(*), 'undos, the last until', max(coalesce(ended_at, clock_timestamp())))
     FROM passback.runs WHERE district = %s AND mode = 'undo'
 """
 
@@ -94,7 +94,10 @@ class UndoneRun:
 
 
 def undos_so_far(connection: Connection, district: str) -> str:
-    """A text that is another one once an undo of the district has begun, or gone on, since."""
+    """A text that is another one once an undo of the district has begun or ended since.
+
+    While one is under way it is another one each time: nobody knows what it has taken back meanwhile.
+    """
     with transaction(connection) as cursor:
         cursor.execute(UNDOS, (district,))
         (told,) = cursor.fetchone() or ("",)
