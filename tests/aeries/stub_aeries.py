@@ -18,7 +18,7 @@ from passback.oneroster import Limits, Retries
 from passback.sis.aeries import AERIES_NATIVE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     Script = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse | None] | None]
 
@@ -60,7 +60,7 @@ class Call:
     method: str
     path: str  # below the base
     query: dict[str, str]
-    headers: dict[str, str]
+    headers: Mapping[str, str]  # looked up without regard to case
     body: Any
 
 
@@ -114,7 +114,7 @@ class StubAeries:
         path = request.path.removeprefix(BASE)
         text = await request.text()
         body = json.loads(text) if text else None
-        self.calls.append(Call(request.method, path, dict(request.query), dict(request.headers), body))
+        self.calls.append(Call(request.method, path, dict(request.query), request.headers, body))
         if self.script is not None:
             answer = self.script(request)
             answer = await answer if asyncio.iscoroutine(answer) else answer

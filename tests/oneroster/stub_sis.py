@@ -17,7 +17,7 @@ from passback.sis import PROFILES
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     Script = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse | None] | None]
 
@@ -31,7 +31,7 @@ class Call:
     method: str
     path: str  # below the service's base
     query: dict[str, str]
-    headers: dict[str, str]
+    headers: Mapping[str, str]  # looked up without regard to case
     body: Any
 
 
@@ -69,7 +69,7 @@ class StubSis:
 
     async def token(self, request: web.Request) -> web.StreamResponse:
         form = {key: value[0] for key, value in parse_qs(await request.text()).items()}
-        self.token_calls.append(Call("POST", "/token", {}, dict(request.headers), form))
+        self.token_calls.append(Call("POST", "/token", {}, request.headers, form))
         if self.token_script and (answer := await _said(self.token_script, request)) is not None:
             return answer
         self.tokens.append(f"token-{len(self.tokens) + 1}")
@@ -81,7 +81,7 @@ class StubSis:
         path = request.path.removeprefix(BASE)
         text = await request.text()
         body = json.loads(text) if text else None
-        self.calls.append(Call(request.method, path, dict(request.query), dict(request.headers), body))
+        self.calls.append(Call(request.method, path, dict(request.query), request.headers, body))
         if self.script and (answer := await _said(self.script, request)) is not None:
             return answer
         if request.method == "PUT":
@@ -125,10 +125,14 @@ async def serving(stub: StubSis, tls: ssl.SSLContext | None = None) -> AsyncIter
     app.router.add_route("*", "/{path:.*}", stub.serve)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-    host, port = runner.addresses[0][:2]
+    assert runner.server
+    server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0, ssl=tls)
+    host, port = server.sockets[0].getsockname()
     stub.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield stub
     finally:
+        server.close()
         await runner.cleanup()
+        while server._active_count:  # type: ignore[attr-defined] # noqa: ASYNC110 - wait_closed(), since Python 3.12
+            await asyncio.sleep(0)

@@ -189,16 +189,16 @@ def test_an_answered_read_is_done_and_needs_no_reading_back() -> None:
 
 
 def test_no_answer_may_or_may_not_have_reached_the_sis() -> None:
-    answer = lost(ConnectionResetError("10.0.0.1 said no"))
+    answer = lost("the connection broke")
     assert (answer.decision, answer.status, answer.words) == (
         Decision.RETRY_LATER,
         0,
-        "no answer: ConnectionResetError",
+        "no answer: the connection broke",
     )
     assert (answer.uncertain, answer.timed_out) == (True, False)
-    late = lost(TimeoutError())
+    late = lost("not in time", timed_out=True)
     assert (late.uncertain, late.timed_out) == (True, True)
-    unsent = lost(TimeoutError(), sent=False)
+    unsent = lost("no connection in time", sent=False, timed_out=True)
     assert (unsent.uncertain, unsent.timed_out) == (False, False)
 
 

@@ -136,6 +136,7 @@ async def test_a_second_401_stops_the_run_and_says_who_renews_the_credential(stu
         (302, {}, ConfigurationError),
         (200, {}, ContractError),
         (200, {"access_token": "x", "token_type": "mac"}, ContractError),
+        (200, {"access_token": "s3cr\r\nX-Admin: yes"}, ContractError),
         (500, {}, UnavailableError),
     ],
 )

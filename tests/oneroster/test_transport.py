@@ -1,12 +1,15 @@
-"""Headers that a vendor wants, and authorities that a district believes."""
+"""How requests travel: what a vendor or a district asks of every one, and one that is cancelled."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from oneroster.conftest import signed
 from oneroster.stub_sis import SKYWARD, StubSis, serving
 from passback.connections import Endpoint
 from passback.errors import ConfigurationError
@@ -84,13 +87,17 @@ def test_no_secret_stands_in_what_a_client_shows_of_itself(settings: dict[str, A
 # --- Certificates ---
 
 
-async def test_a_district_may_name_the_authority_that_signed_its_sis(
-    self_signed: ssl.SSLContext, tmp_path: Path
-) -> None:
-    async with serving(StubSis(), self_signed) as stub:
-        extra = {"ca_bundle": str(tmp_path / "sis.pem")}
-        async with stub.client(endpoint=replace(stub.endpoint, extra=extra)) as sis:
-            assert (await sis.put("result", "r1", {"sourcedId": "r1"})).decision is Decision.VERIFY
+@pytest.mark.parametrize("named", [1, 2])
+async def test_a_district_may_name_the_authorities_that_signed_its_sis(tmp_path: Path, named: int) -> None:
+    authorities = [signed(f"Authority {number}", authority=True) for number in range(2)]
+    bundle = tmp_path / "authorities.pem"
+    bundle.write_bytes(b"".join(authority.pem for authority in authorities[:named]))
+    tls = signed("127.0.0.1", by=authorities[-1]).serving(tmp_path / "sis.pem")
+    async with serving(StubSis(), tls) as stub:
+        endpoint = replace(stub.endpoint, extra={"ca_bundle": str(bundle)})
+        async with stub.client(endpoint=endpoint) as sis:
+            with nullcontext() if named == 2 else pytest.raises(ConfigurationError, match="certificate"):
+                assert (await sis.put("result", "r1", {"sourcedId": "r1"})).decision is Decision.VERIFY
 
 
 async def test_the_name_in_a_certificate_is_checked_also_where_its_authority_is_believed(
@@ -125,3 +132,34 @@ def test_a_file_that_vouches_for_nobody_is_refused(tmp_path: Path, bundle: Any, 
         Client(configured(ca_bundle=named), SKYWARD)
     assert "connection stub, ca_bundle" in str(refused.value)
     assert refused.value.mend
+
+
+@pytest.mark.parametrize("patience", [0.0, 0.0005, 0.001, 0.002, 0.004])
+async def test_a_request_that_is_cancelled_ends_so_even_as_its_answer_comes(
+    stub: StubSis, patience: float
+) -> None:
+    async def write_for_ever(sis: Client) -> None:
+        while True:
+            await sis.put("result", "r1", {"sourcedId": "r1"})
+
+    async with stub.client() as sis:
+        for _ in range(40):
+            writing = asyncio.create_task(write_for_ever(sis))
+            await asyncio.wait({writing}, timeout=patience)
+            writing.cancel()
+            ended, _ = await asyncio.wait({writing}, timeout=10)
+            assert ended
+            assert writing.cancelled()
+
+
+@pytest.mark.parametrize("dots", [".", ".."])
+async def test_an_id_of_dots_names_nothing_else(stub: StubSis, dots: str) -> None:
+    stub.collections["/lineItems"] = stub.collections["/lineItems/results"] = [{"sourcedId": "another's"}]
+    async with stub.client() as sis:
+        assert await sis.line_items_of_class(dots) == []
+        assert await sis.results_of_line_item("class", dots) == []
+        answer = await sis.put("result", dots, {"sourcedId": dots})
+        assert (answer.decision, answer.status) == (Decision.REFUSE_ROW, 404)
+        assert (await sis.put("result", "a.b", {"sourcedId": "a.b"})).decision is Decision.VERIFY
+    assert list(stub.stored) == ["/results/a.b"]
+    assert len(stub.calls) == 1

@@ -11,9 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
 from passback.connections import refuse_plain_http
 from passback.errors import (
     ConfigurationError,
@@ -24,8 +21,14 @@ from passback.errors import (
 )
 from passback.oneroster.answers import Answer, Decision, answer_of, lost
 from passback.oneroster.auth.refusals import unavailable
-from passback.oneroster.patience import NOT_CONNECTED, Patience, wrong_address
-from passback.oneroster.transport import tls_of
+from passback.oneroster.patience import Patience, wrong_address
+from passback.oneroster.transport import (
+    NoAnswerError,
+    WrongAddressError,
+    authorities,
+    connections_to,
+    exchange,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -116,20 +119,15 @@ class Client:
         self._endpoint = endpoint
         self._profile = profile
         self._address = _address(endpoint)
-        self._certificate = _certificate(endpoint)
-        self._tls = tls_of(endpoint)
+        self._headers = {"Accept": _ACCEPT, "AERIES-CERT": _certificate(endpoint)}
+        self._authorities = authorities(endpoint)
         self._year = year
         self._timeout = timeout
         self._patience = Patience(endpoint, profile, limits, retries)
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.limits.connections, ssl=self._tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "passback", "Accept": _ACCEPT, "AERIES-CERT": self._certificate},
-            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(10.0, self._timeout)),
-        )
+        self._connections = connections_to(self._authorities, headers=self._headers, timeout=self._timeout)
         return self
 
     async def __aexit__(
@@ -139,7 +137,7 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         """Close all connections."""
-        await self._session.close()
+        await self._connections.close()
 
     def where(self, method: str, path: str) -> str:
         """Connection and address, for a message; no id but a gradebook's or a section's stands in it."""
@@ -216,27 +214,26 @@ class Client:
         async with self.limits.turn():
             self.requests += 1
             try:
-                async with self._session.request(
+                response = await exchange(
+                    self._connections,
                     request.method,
-                    URL(f"{self._address}{request.path}?DatabaseYear={self._year}", encoded=True),
-                    data=request.body,
-                    headers={"Content-Type": "application/json"} if request.body is not None else None,
-                    allow_redirects=False,
-                ) as response:
-                    body = await response.read()
-                    self.date = response.headers.get("Date", "")
-            except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
+                    f"{self._address}{request.path}?DatabaseYear={self._year}",
+                    {} if request.body is None else {"Content-Type": "application/json"},
+                    request.body,
+                )
+            except WrongAddressError as failure:
                 where = self.where(request.method, request.path)
                 raise wrong_address(failure, where=where, title=self._profile.title) from None
-            except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+            except NoAnswerError as failure:
                 self._patience.not_reached(failure)
-                return Reply(lost(failure, sent=not isinstance(failure, NOT_CONNECTED)), None)
+                return Reply(lost(str(failure), sent=failure.sent, timed_out=failure.timed_out), None)
+        self.date = response.headers.get("Date", "")
         self._patience.reached()
-        answer = answer_of(response.status, response.headers, body, writes=request.writes)
+        answer = answer_of(response.status, response.headers, response.body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
             self._patience.slow_down(answer)
             return Reply(answer, None)
-        content = _json(body)
+        content = _json(response.body)
         # Half an answer to a read may be a whole one the next time.
         if content is None and not request.writes and answer.decision is Decision.DONE:
             answer = replace(answer, decision=Decision.RETRY_LATER, words="the answer is not JSON")

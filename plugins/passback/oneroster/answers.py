@@ -128,15 +128,15 @@ def deleted(answer: Answer) -> Answer:
     return answer
 
 
-def lost(cause: BaseException, *, sent: bool = True) -> Answer:
-    """No answer came: the SIS may or may not have done what it was asked, if that was sent at all."""
-    return Answer(
-        Decision.RETRY_LATER,
-        0,
-        f"no answer: {type(cause).__name__}",
-        uncertain=sent,
-        timed_out=sent and isinstance(cause, TimeoutError),
-    )
+def lost(what: str, *, sent: bool = True, timed_out: bool = False) -> Answer:
+    """No answer came: the SIS may or may not have done what it was asked, if that was sent at all.
+
+    Args:
+        what: What befell it, in words without a student's data.
+        sent: Whether the SIS may have got the request.
+        timed_out: Whether it was sent, and may yet be done.
+    """
+    return Answer(Decision.RETRY_LATER, 0, f"no answer: {what}", uncertain=sent, timed_out=sent and timed_out)
 
 
 def seconds_to_wait(retry_after: str, *, now: datetime | None = None) -> float | None:

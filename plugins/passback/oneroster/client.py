@@ -11,9 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from passback.errors import (
     ConfigurationError,
@@ -27,9 +25,17 @@ from passback.oneroster.auth.refusals import refused_credential, unavailable
 from passback.oneroster.envelopes import COLLECTIONS, Kind, allotted_id, allotted_ids, records_in
 from passback.oneroster.filters import narrowing
 from passback.oneroster.limits import Limits
-from passback.oneroster.patience import NOT_CONNECTED, Patience, Retries, wrong_address
+from passback.oneroster.patience import Patience, Retries, wrong_address
 from passback.oneroster.services import services_of, version_of
-from passback.oneroster.transport import is_one_of, tls_of, vendor_headers
+from passback.oneroster.transport import (
+    NoAnswerError,
+    WrongAddressError,
+    authorities,
+    connections_to,
+    exchange,
+    is_one_of,
+    vendor_headers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -86,7 +92,7 @@ class Client:
     Args:
         endpoint: The SIS's connection. Its extra may hold `version`, `base_path`, `rostering_path`,
             `gradebook_path` (`services_of`), `auth` and what that way reads (`authentication_of`), `headers`
-            that a vendor wants with every request, and `ca_bundle`, a file of the authorities to believe.
+            that a vendor wants with every request, and `ca_bundle`, a file of further authorities to believe.
         profile: What is known of this SIS.
         limits: What it may be asked at once and in a second; from the profile if left out.
         retries: How long a request is tried again.
@@ -116,20 +122,14 @@ class Client:
         self._timeout = timeout
         self._patience = Patience(endpoint, profile, self.limits, retries)
         self._auth = authentication_of(endpoint, profile, self.version, self._post_form)
-        # aiohttp sends an idempotent request again by itself when it meets a closed connection: not with the
-        # nonce of the first time, and not where the method is idempotent but the write is none.
-        self._signs = endpoint.extra.get("auth") == "oauth1"
         self._reads = vendor_headers(endpoint)
         self._writes = {**self._reads, "Content-Type": "application/json"}
-        self._tls = tls_of(endpoint)
+        self._authorities = authorities(endpoint)
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.limits.connections, ssl=self._tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "passback", "Accept": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=min(10.0, self._timeout)),
+        self._connections = connections_to(
+            self._authorities, headers={"Accept": "application/json"}, timeout=self._timeout
         )
         return self
 
@@ -140,7 +140,7 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         """Close all connections."""
-        await self._session.close()
+        await self._connections.close()
 
     async def put(self, kind: Kind, sourced_id: str, body: Mapping[str, Any]) -> Answer:
         """Create or replace one record under a known id; doing it twice is doing it once.
@@ -501,28 +501,20 @@ class Client:
             headers = request.headers
             if credential:  # signed now: a signature ages while it waits for its turn
                 headers = {**headers, "Authorization": credential(request.method, request.url)}
-            async with self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                data=request.body,
-                headers=headers,
-                allow_redirects=False,
-                middlewares=(_once,) if self._signs or not request.repeatable else None,
-            ) as reply:
-                body = await reply.read()
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.InvalidURL) as failure:
+            reply = await exchange(self._connections, request.method, request.url, headers, request.body)
+        except WrongAddressError as failure:
             where = self._where(request.method, request.path)
             raise wrong_address(failure, where=where, title=self.profile.title) from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+        except NoAnswerError as failure:
             self._patience.not_reached(failure)
-            return Response(lost(failure, sent=not isinstance(failure, NOT_CONNECTED)), {}, b"")
+            return Response(lost(str(failure), sent=failure.sent, timed_out=failure.timed_out), {}, b"")
         finally:
             self.limits.end()
         self._patience.reached()
-        answer = answer_of(reply.status, reply.headers, body, writes=request.writes)
+        answer = answer_of(reply.status, reply.headers, reply.body, writes=request.writes)
         if answer.decision is Decision.RETRY_LATER:
             self._patience.slow_down(answer)
-        return Response(answer, reply.headers, body)
+        return Response(answer, reply.headers, reply.body)
 
 
 class _RefusedReadError(ContractError):
@@ -539,20 +531,6 @@ def _try_again(response: Response) -> bool:
 
 def _surely_not_done(response: Response) -> bool:
     return _try_again(response) and not response.answer.uncertain
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Let a request whose connection breaks end there."""
-    try:
-        return await handler(request)
-    except NOT_CONNECTED:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as failure:
-        raise _DroppedError(type(failure).__name__) from failure
-
-
-class _DroppedError(aiohttp.ClientError):
-    """The connection broke: an error that aiohttp does not answer with a repetition."""
 
 
 def _is_last(headers: Mapping[str, str], on_page: int, received: int, asked: int) -> bool:

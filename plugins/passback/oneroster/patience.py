@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-import aiohttp
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
     from passback.connections import Endpoint
     from passback.oneroster.answers import Answer
     from passback.oneroster.limits import Limits
+    from passback.oneroster.transport import NoAnswerError, WrongAddressError
     from passback.sis import SisProfile
-
-NOT_CONNECTED: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)  # nothing was sent
 
 _TOO_MANY: Final = (403, 429)  # of those that are tried again: 403 is some SISs' "rate limit"
 _TOLD_TO_WAIT: Final = (*_TOO_MANY, 503)
@@ -133,12 +131,9 @@ class Patience:
         """Note that the SIS answered, whatever it said."""
         self._unreachable = False
 
-    def not_reached(self, failure: Exception) -> None:
-        """Note why no answer came.
-
-        A pool that makes no new connection says nothing of the SIS; a host that refuses one does.
-        """
-        self._unreachable = self._unreachable or isinstance(failure, aiohttp.ClientConnectorError)
+    def not_reached(self, failure: NoAnswerError) -> None:
+        """Note why no answer came: a host to which no connection can be made will answer nobody."""
+        self._unreachable = self._unreachable or not failure.sent
 
     def slow_down(self, answer: Answer) -> None:
         """Let everybody wait if the SIS says so.
@@ -168,19 +163,22 @@ class Patience:
         return 0.0 if told and answer.status in _TOLD_TO_WAIT else self._backoff(state)
 
 
-def wrong_address(failure: Exception, *, where: str, title: str) -> ConfigurationError:
+def wrong_address(failure: WrongAddressError, *, where: str, title: str) -> ConfigurationError:
     """The error for an address that no request can reach: no URL, or a certificate not to be believed.
 
     Args:
-        failure: aiohttp's.
+        failure: What is wrong with it.
         where: Connection and request.
         title: The SIS's name.
     """
-    if isinstance(failure, aiohttp.InvalidURL):
-        what, mend = "its address is not a URL.", "Check its host, port and extra."
-    else:
+    if failure.certificate:
         what = "the certificate of its host is not valid for it, or not signed by a known authority."
-        mend = f"Check the host name; have the administrator of {title} renew the host's certificate."
+        mend = (
+            f"Check the host name; have the administrator of {title} renew the host's certificate, signed by"
+            " an authority and not by itself. An authority of the district's own goes into ca_bundle."
+        )
+    else:
+        what, mend = "its address is not a URL.", "Check its host, port and extra."
     return ConfigurationError(what, where=where, mend=mend)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from passback.oneroster.auth import Credential
     from passback.sis import SisProfile
 
-_TOKEN: Final = re.compile(r"[\x21-\x7e]+")  # what may stand in a header as one word
+TOKEN: Final = re.compile(r"[\x21-\x7e]+")  # what may stand in a header as one word
 
 
 class StaticToken:
@@ -33,7 +33,7 @@ class StaticToken:
     """
 
     def __init__(self, endpoint: Endpoint, profile: SisProfile) -> None:
-        if not _TOKEN.fullmatch(endpoint.secret):
+        if not TOKEN.fullmatch(endpoint.secret):
             raise ConfigurationError(
                 "its password is no bearer token: it is empty, or holds a space or a letter beyond ASCII."
                 if endpoint.secret

@@ -18,6 +18,7 @@ from passback.errors import (
     PermissionRefusedError,
 )
 from passback.oneroster.answers import Answer, Decision, words_of
+from passback.oneroster.auth.bearer import TOKEN
 from passback.oneroster.auth.refusals import refused_credential, unavailable
 from passback.oneroster.services import text_setting
 
@@ -124,7 +125,7 @@ class ClientCredentials:
             raise self._refusal(answer, body, where=where)
         granted = _json_object(body)
         token = granted.get("access_token")
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not TOKEN.fullmatch(token):
             raise ContractError(
                 "the token endpoint's answer holds no access_token.",
                 where=where,
