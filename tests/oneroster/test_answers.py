@@ -198,7 +198,7 @@ def test_no_answer_may_or_may_not_have_reached_the_sis() -> None:
     assert (answer.uncertain, answer.timed_out) == (True, False)
     late = lost("not in time", timed_out=True)
     assert (late.uncertain, late.timed_out) == (True, True)
-    unsent = lost("no connection in time", sent=False, timed_out=True)
+    unsent = lost("no connection: operation timed out", sent=False, timed_out=True)
     assert (unsent.uncertain, unsent.timed_out) == (False, False)
 
 

@@ -362,8 +362,11 @@ async def test_a_sis_that_breaks_on_every_row_is_down(stub: StubSis) -> None:
 async def test_a_sis_that_cannot_be_reached_is_down_at_once(unused_tcp_port: int) -> None:
     endpoint = Endpoint("skyward", f"http://127.0.0.1:{unused_tcp_port}", "client", "secret", {})
     async with Client(endpoint, SKYWARD, retries=QUICK) as sis:
-        with pytest.raises(UnavailableError, match=f"connection skyward.*127.0.0.1:{unused_tcp_port}"):
+        with pytest.raises(
+            UnavailableError, match=f"connection skyward.*127.0.0.1:{unused_tcp_port}"
+        ) as down:
             await sis.put("result", "r1", RECORD)
+        assert "Connection refused" in str(down.value)
         assert sis.requests == QUICK.attempts
 
 

@@ -229,10 +229,9 @@ def _failed(failure: RequestError) -> NoAnswerError | WrongAddressError:
     causes = [cause["message"] for cause in failure.details["causes"] or ()]
     if any(cause.startswith(_NOT_BELIEVED) for cause in causes):
         return WrongAddressError(certificate=True)
-    in_time = not isinstance(failure, TimeoutError)
     if _CONNECTING in causes:
-        return NoAnswerError("no connection" if in_time else "no connection in time", sent=False)
-    if not in_time:
+        return NoAnswerError(f"no connection: {causes[-1]}", sent=False)
+    if isinstance(failure, TimeoutError):
         return NoAnswerError("not in time", sent=True, timed_out=True)
     half = isinstance(failure, DecodeError)
     return NoAnswerError("not whole, or not HTTP" if half else "the connection broke", sent=True)
