@@ -1,8 +1,7 @@
-"""How requests travel: what a vendor or a district asks of every one, and one that is cancelled."""
+"""Headers that a vendor wants, and authorities that a district believes."""
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -132,34 +131,3 @@ def test_a_file_that_vouches_for_nobody_is_refused(tmp_path: Path, bundle: Any, 
         Client(configured(ca_bundle=named), SKYWARD)
     assert "connection stub, ca_bundle" in str(refused.value)
     assert refused.value.mend
-
-
-@pytest.mark.parametrize("patience", [0.0, 0.0005, 0.001, 0.002, 0.004])
-async def test_a_request_that_is_cancelled_ends_so_even_as_its_answer_comes(
-    stub: StubSis, patience: float
-) -> None:
-    async def write_for_ever(sis: Client) -> None:
-        while True:
-            await sis.put("result", "r1", {"sourcedId": "r1"})
-
-    async with stub.client() as sis:
-        for _ in range(40):
-            writing = asyncio.create_task(write_for_ever(sis))
-            await asyncio.wait({writing}, timeout=patience)
-            writing.cancel()
-            ended, _ = await asyncio.wait({writing}, timeout=10)
-            assert ended
-            assert writing.cancelled()
-
-
-@pytest.mark.parametrize("dots", [".", ".."])
-async def test_an_id_of_dots_names_nothing_else(stub: StubSis, dots: str) -> None:
-    stub.collections["/lineItems"] = stub.collections["/lineItems/results"] = [{"sourcedId": "another's"}]
-    async with stub.client() as sis:
-        assert await sis.line_items_of_class(dots) == []
-        assert await sis.results_of_line_item("class", dots) == []
-        answer = await sis.put("result", dots, {"sourcedId": dots})
-        assert (answer.decision, answer.status) == (Decision.REFUSE_ROW, 404)
-        assert (await sis.put("result", "a.b", {"sourcedId": "a.b"})).decision is Decision.VERIFY
-    assert list(stub.stored) == ["/results/a.b"]
-    assert len(stub.calls) == 1

@@ -21,14 +21,15 @@ from passback.errors import (
 )
 from passback.oneroster.answers import Answer, Decision, answer_of, lost
 from passback.oneroster.auth.refusals import unavailable
-from passback.oneroster.patience import Patience, wrong_address
-from passback.oneroster.transport import (
+from passback.oneroster.exchange import (
     NoAnswerError,
     WrongAddressError,
-    authorities,
     connections_to,
     exchange,
+    wrong_address,
 )
+from passback.oneroster.patience import Patience
+from passback.oneroster.transport import authorities
 
 if TYPE_CHECKING:
     from types import TracebackType

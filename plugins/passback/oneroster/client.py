@@ -23,19 +23,18 @@ from passback.oneroster.answers import Answer, Decision, answer_of, deleted, los
 from passback.oneroster.auth import authentication_of
 from passback.oneroster.auth.refusals import refused_credential, unavailable
 from passback.oneroster.envelopes import COLLECTIONS, Kind, allotted_id, allotted_ids, records_in
-from passback.oneroster.filters import narrowing
-from passback.oneroster.limits import Limits
-from passback.oneroster.patience import Patience, Retries, wrong_address
-from passback.oneroster.services import services_of, version_of
-from passback.oneroster.transport import (
+from passback.oneroster.exchange import (
     NoAnswerError,
     WrongAddressError,
-    authorities,
     connections_to,
     exchange,
-    is_one_of,
-    vendor_headers,
+    wrong_address,
 )
+from passback.oneroster.filters import narrowing
+from passback.oneroster.limits import Limits
+from passback.oneroster.patience import Patience, Retries
+from passback.oneroster.services import services_of, version_of
+from passback.oneroster.transport import authorities, is_one_of, vendor_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

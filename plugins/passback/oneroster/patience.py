@@ -19,7 +19,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from passback.errors import BusyError, ConfigurationError
+from passback.errors import BusyError
 from passback.oneroster.auth.refusals import unavailable
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from passback.connections import Endpoint
     from passback.oneroster.answers import Answer
+    from passback.oneroster.exchange import NoAnswerError
     from passback.oneroster.limits import Limits
-    from passback.oneroster.transport import NoAnswerError, WrongAddressError
     from passback.sis import SisProfile
 
 _TOO_MANY: Final = (403, 429)  # of those that are tried again: 403 is some SISs' "rate limit"
@@ -161,25 +161,6 @@ class Patience:
         answer = _last(state).answer
         told = answer.status in _TOO_MANY or answer.retry_after is not None
         return 0.0 if told and answer.status in _TOLD_TO_WAIT else self._backoff(state)
-
-
-def wrong_address(failure: WrongAddressError, *, where: str, title: str) -> ConfigurationError:
-    """The error for an address that no request can reach: no URL, or a certificate not to be believed.
-
-    Args:
-        failure: What is wrong with it.
-        where: Connection and request.
-        title: The SIS's name.
-    """
-    if failure.certificate:
-        what = "the certificate of its host is not valid for it, or not signed by a known authority."
-        mend = (
-            f"Check the host name; have the administrator of {title} renew the host's certificate, signed by"
-            " an authority and not by itself. An authority of the district's own goes into ca_bundle."
-        )
-    else:
-        what, mend = "its address is not a URL.", "Check its host, port and extra."
-    return ConfigurationError(what, where=where, mend=mend)
 
 
 def _last(state: RetryCallState) -> Answered:
