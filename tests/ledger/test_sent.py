@@ -78,7 +78,30 @@ def trail_length(ledger: Connection) -> int:
         return cursor.fetchone()[0]
 
 
+def rows_read(ledger: Connection, table: str) -> int:
+    """Rows of a table that were read so far."""
+    with database.transaction(ledger) as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+    with database.transaction(ledger) as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables"
+            " WHERE schemaname = 'passback' AND relname = %s",
+            (table,),
+        )
+        return cursor.fetchone()[0]
+
+
 # --- In and out ---
+
+
+def test_the_first_answers_of_a_new_ledger_read_no_more_than_their_own_rows(
+    ledger: Connection, run: int
+) -> None:
+    names = [f"item-{number}" for number in range(300)]
+    intend_line_items(ledger, "lakeview", run, line_item_plan(*names))
+    before = rows_read(ledger, "line_items")
+    answer_line_items(ledger, "lakeview", run, line_item_answers(*names))
+    assert rows_read(ledger, "line_items") - before <= 4 * len(names)
 
 
 def test_an_empty_ledger_knows_nothing_in_the_right_columns(ledger: Connection) -> None:

@@ -84,6 +84,11 @@ INTEND: Final = sql.SQL("""
         confirmed_at = NULL, in_sis = coalesce(held.in_sis, excluded.in_sis), {held_back}
 """)
 
+# With the first rows of a new ledger: until autovacuum has seen the table, the planner takes it for tiny, and
+# may read all of a district for each row that is answered. A role that may not do it gets a warning alone.
+NEVER_ANALYSED: Final = sql.SQL("SELECT 1 FROM pg_class WHERE oid = '{table}'::regclass AND reltuples <= 0")
+ANALYSE: Final = sql.SQL("ANALYZE {table}")
+
 # What was taken back is held back no more once a later run sends another value; a person's own stays so.
 GOES_OUT_AGAIN: Final = sql.SQL("""
     {column} = CASE WHEN held.held_back = 'undone' AND held.held_back_run_id <> excluded.run_id
@@ -458,6 +463,9 @@ def _intend(connection: Connection, district: str, run_id: int, plan: pd.DataFra
     with transaction(connection) as cursor:
         copy_in(cursor, plan, shape, analyse=False)
         cursor.execute(query, {"district": district, "run_id": run_id})
+        cursor.execute(fill(NEVER_ANALYSED, kind))
+        if cursor.fetchone():
+            cursor.execute(fill(ANALYSE, kind))
 
 
 def _theirs(kind: Kind) -> sql.Composed:

@@ -191,7 +191,7 @@ async def _load_line_items(
     unsure = rows["state"].ne("") & (rows["sis_line_item_id"].eq("") | rows["state"].isin(_IN_DOUBT))
     unsure &= ~adopted & (not desk.sis.repeatable)
     found, unreadable = await _recognise(desk.sis, sent[unsure], linked)
-    sent = _with_ids(sent, "sis_line_item_id", sent["line_item_id"], found, unsure)
+    sent = _with_ids(sent, "sis_line_item_id", _our_ids, found, unsure)
     unseen = unsure & sent["sis_class_id"].isin(unreadable)
     plan = rows.assign(sis_line_item_id=sent["sis_line_item_id"])
     delivery = _Delivery(
@@ -271,7 +271,7 @@ async def _load_results(
     )
     unsure = _unsure(rows, sis, items)
     held, unreadable = await _held_results(sis, rows[unsure])
-    rows = _with_ids(rows, "sis_result_id", pd.Series(_keys(rows), index=rows.index), _ids(held), unsure)
+    rows = _with_ids(rows, "sis_result_id", _keys, _ids(held), unsure)
     rows = _with_theirs(rows, held)
     unseen = unsure & rows["line_item_id"].isin(unreadable)
     held_back, rows = rows[unseen], rows[~unseen]
@@ -370,11 +370,21 @@ def _text(values: pd.Series) -> pd.Series:
     return values.astype(TEXT).fillna("")
 
 
+def _our_ids(line_items: pd.DataFrame) -> list[str]:
+    return line_items["line_item_id"].tolist()
+
+
 def _with_ids(
-    rows: pd.DataFrame, column: str, keys: pd.Series, found: Mapping[Any, str], unsure: pd.Series
+    rows: pd.DataFrame,
+    column: str,
+    keys: Callable[[pd.DataFrame], Sequence[Any]],
+    found: Mapping[Any, str],
+    unsure: pd.Series,
 ) -> pd.DataFrame:
     """`rows` with the ids that were found of those that were looked for; what was not found has none."""
-    return rows.assign(**{column: rows[column].mask(unsure, _text(keys.map(found)))})
+    looked_for = rows[unsure]
+    ids = pd.Series([found.get(key, "") for key in keys(looked_for)], index=looked_for.index, dtype=TEXT)
+    return rows.assign(**{column: rows[column].mask(unsure, ids.reindex(rows.index))})
 
 
 # --- The delivery of either ---
@@ -556,8 +566,13 @@ class _Delivery(Generic[Row]):
             now = self.desk.clock()
             for row, reply in zip(parcel, answers, strict=True):
                 self._note(row, reply, now)
-            if len(self._answers) >= _BATCH:
+            if len(self._answers) >= self._due():
                 self._enough.set()
+
+    def _due(self) -> int:
+        """Answers that are written at once: fewer towards the end, so that few are left after the last."""
+        left = len(self._parcels) if self._fed else _BATCH
+        return min(_BATCH, max(_BATCH // _FIRST, left))
 
     def _note(self, row: Row, reply: Answer, now: datetime) -> None:
         """Keep what became of a row, for the ledger and for what comes after."""
