@@ -42,3 +42,14 @@ async def test_an_id_of_dots_names_nothing_else(stub: StubSis, dots: str) -> Non
         assert (await sis.put("result", "a.b", {"sourcedId": "a.b"})).decision is Decision.VERIFY
     assert list(stub.stored) == ["/results/a.b"]
     assert len(stub.calls) == 1
+
+
+async def test_no_proxy_of_the_environment_sees_a_score(
+    stub: StubSis, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_tcp_port}")
+    async with stub.client() as sis:
+        assert (await sis.put("result", "r1", {"sourcedId": "r1"})).decision is Decision.VERIFY

@@ -11,7 +11,7 @@ from passback import ledger, paths
 from passback.errors import BusyError, ConfigurationError, PassbackError, SupersededError, UnforeseenError
 from passback.frame_store import open_folder
 from passback.ledger.undo import undos_so_far
-from passback.night import TASKS
+from passback.night import TASKS, Night
 from passback.undo import UNDO_TASKS
 from steps.afterwards import last, score_by_hand, trail_holds, trail_length, undo
 from steps.generic import CLASS, SIS_CLASS, TITLE, SmallDistrict, sis_id
@@ -89,18 +89,28 @@ def test_the_first_run_is_withdrawn_and_the_undo_of_its_undo_puts_it_all_back(
     assert trail_holds(district)
 
 
-def test_a_plan_that_was_made_before_an_undo_sends_nothing_of_what_was_taken_back(
-    district: SmallDistrict,
-) -> None:
+def one_changed_score(district: SmallDistrict) -> tuple[dict[tuple[str, str], float | None], str]:
+    """What stood in the SIS before a score was changed, and the run that changed it."""
     district.one_class()
     before = district.scores()
     district.grade("3", 71)
     district.one_class()
-    changed = last(district)
-    district.grade("4", 72)
-    planned = district.night("planned before", mode="full", classes=(CLASS,))
+    return before, last(district)
+
+
+def planned_but_not_loaded(district: SmallDistrict, *, mode: str) -> Night:
+    night = district.night("planned before", mode=mode, classes=(CLASS,))
     for task_id in tuple(TASKS)[:4]:
-        district.step(task_id, planned)
+        district.step(task_id, night)
+    return night
+
+
+def test_a_plan_that_was_made_before_an_undo_sends_nothing_of_what_was_taken_back(
+    district: SmallDistrict,
+) -> None:
+    before, changed = one_changed_score(district)
+    district.grade("4", 72)
+    planned = planned_but_not_loaded(district, mode="full")
     undo(district, changed)
     for task_id in tuple(TASKS)[4:]:
         district.step(task_id, planned)
@@ -111,14 +121,8 @@ def test_a_plan_that_was_made_before_an_undo_sends_nothing_of_what_was_taken_bac
 def test_a_load_that_dies_while_it_plans_anew_sends_nothing_of_what_was_taken_back_either(
     district: SmallDistrict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    district.one_class()
-    before = district.scores()
-    district.grade("3", 71)
-    district.one_class()
-    changed = last(district)
-    planned = district.night("planned before", mode="full", classes=(CLASS,))
-    for task_id in tuple(TASKS)[:4]:
-        district.step(task_id, planned)
+    before, changed = one_changed_score(district)
+    planned = planned_but_not_loaded(district, mode="full")
     undo(district, changed)
     with monkeypatch.context() as patch:
         patch.setattr("passback.steps.transform.write_frame", die)
@@ -147,14 +151,8 @@ def test_while_an_undo_is_under_way_no_plan_counts_as_made_after_it(
 
 
 def test_what_a_reconcile_run_found_before_an_undo_is_looked_at_again(district: SmallDistrict) -> None:
-    district.one_class()
-    before = district.scores()
-    district.grade("3", 71)
-    district.one_class()
-    changed = last(district)
-    planned = district.night("looked before", mode="reconcile", classes=(CLASS,))
-    for task_id in tuple(TASKS)[:4]:
-        district.step(task_id, planned)
+    before, changed = one_changed_score(district)
+    planned = planned_but_not_loaded(district, mode="reconcile")
     undo(district, changed)
     with pytest.raises(SupersededError, match="from validate on"):
         district.step("load-to-sis", planned)
