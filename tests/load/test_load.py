@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -243,6 +244,33 @@ async def test_the_sis_stays_busy_while_the_ledger_writes(stub: StubSis, ledger:
     async with gradebook(stub) as sis:
         await run_load(ledger, sis, items, result_plan(items, students), run_id=open_run(ledger))
     assert max(under_way) == 4
+
+
+async def test_an_answer_is_noted_once_though_all_is_sent_while_the_ledger_writes(
+    stub: StubSis, ledger: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    students = [str(number) for number in range(24)]
+    all_sent = threading.Event()
+    noted: list[int] = []
+    write = books.answer_results
+
+    def answer_results(connection: Connection, district: str, run_id: int, answers: pd.DataFrame) -> None:
+        assert all_sent.wait(30)
+        noted.append(len(answers))
+        write(connection, district, run_id, answers)
+
+    def watch(_request: web.Request) -> None:
+        if len(stub.calls) > len(students):
+            all_sent.set()
+
+    stub.script = watch
+    monkeypatch.setattr(load_stage, "_BATCH", 96)  # the first answers are due when half of the rows are sent
+    monkeypatch.setattr(books, "answer_results", answer_results)
+    items = line_item_plan(1)
+    async with gradebook(stub) as sis:
+        await run_load(ledger, sis, items, result_plan(items, students), run_id=open_run(ledger))
+    assert len(noted) > 1
+    assert sum(noted) == len(students)
 
 
 async def test_a_category_that_a_teacher_changed_goes_out_as_the_teacher_set_it(

@@ -476,6 +476,7 @@ class _Delivery(Generic[Row]):
     _enough_left: int = 0  # … the next batch has to be on its way
     _answers: list[tuple[Key, Answer, str, datetime]] = field(default_factory=list)
     _enough: asyncio.Event = field(default_factory=asyncio.Event)
+    _sent: bool = False  # no more answers come
     _unsettled: dict[Key, tuple[Row, Answer]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -519,11 +520,12 @@ class _Delivery(Generic[Row]):
     async def _deliver(self, feed: Any) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                books = group.create_task(self._keep_books())
+                group.create_task(self._keep_books())
                 group.create_task(feed)
                 connections = self.desk.sis.limits.connections
                 await asyncio.wait([group.create_task(self._send()) for _ in range(connections)])
-                books.cancel()
+                self._sent = True
+                self._enough.set()
         except ExceptionGroup as failures:  # one tells; the others were cancelled for it
             raise failures.exceptions[0] from None
         finally:
@@ -538,13 +540,15 @@ class _Delivery(Generic[Row]):
             rows = [self.row_type._make(row) for row in columns.itertuples(index=False, name=None)]
             self._parcels.extend(rows[first - start : last - start] for first, last in pairwise(cuts))
             self._more.set()
-            self._enough_left = len(cuts) // 2
-            self._few.clear()
-            await self._few.wait()
+            if end < len(self.rows):
+                growing = end - start < _BATCH
+                self._enough_left = len(cuts) if growing else len(cuts) // 2
+                self._few.clear()
+                await self._few.wait()
         self._end()
 
     async def _put_parcels(self, parcels: Sequence[Sequence[Row]]) -> None:
-        self._fed = False
+        self._fed = self._sent = False
         self._parcels.extend(parcels)
         self._end()
 
@@ -590,7 +594,8 @@ class _Delivery(Generic[Row]):
             self._unsettled[key] = (row, reply)
 
     async def _keep_books(self) -> None:
-        while True:
+        # Not cancelled when all is sent: what was being written would be written twice.
+        while not self._sent:
             # Not wait_for: before Python 3.12 it forgets that it was cancelled when both come at once.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY):
