@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import importlib
 import json
 import os
 import signal
@@ -172,40 +171,19 @@ def strike_at(strike: dict[str, Any], postgres: int) -> Callable[[], int]:
     return stop
 
 
-def forked(order: dict[str, Any], modules: Path | None = None) -> int:
-    """Begin an attempt in a process of its own; its id.
-
-    Args:
-        order: What to do.
-        modules: Where to note, after it, what was imported for it; nowhere if left out.
-    """
+def forked(order: dict[str, Any]) -> int:
+    """Begin an attempt in a process of its own; its id."""
     pid = os.fork()
     if pid:
         return pid
     with suppress(BaseException):
         attempt(order)
-        if modules:
-            modules.write_text("\n".join(sys.modules))
         os._exit(0)
     os._exit(1)
 
 
-def warm_up(order: dict[str, Any], modules: Path) -> int:
-    """Do an order in a fork, and import here what it imported: how it ended.
-
-    Not in this process, for the SIS's connections are served by a thread, which does not live on in a fork.
-    """
-    exit_code = os.waitstatus_to_exitcode(os.waitpid(forked(order, modules), 0)[1])
-    for name in modules.read_text().splitlines():
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.disable()  # a collection would copy all that the forks share
-    gc.freeze()
-    return exit_code
-
-
 def main(verdicts_folder: Path) -> None:
-    """Take orders until the input ends."""
+    """Take orders until the input ends. The first is done in this very process, to be warm for the others."""
     # Whatever else is printed in here, such as a log, must not stand between the lines that are read.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -214,9 +192,11 @@ def main(verdicts_folder: Path) -> None:
     for line in sys.stdin:
         orders = json.loads(line)
         if not warmed:
-            exit_code = warm_up(orders[0], verdicts_folder / "modules")
+            attempt(orders[0])
             warmed = True
-            print(json.dumps({"ended": [exit_code]}), file=output)
+            gc.disable()  # a collection would copy all that the forks share
+            gc.freeze()
+            print(json.dumps({"ended": [0]}), file=output)
             continue
         pids = [forked(order) for order in orders]
         print(json.dumps({"pids": pids}), file=output)

@@ -99,6 +99,15 @@ async def test_a_district_may_name_the_authorities_that_signed_its_sis(tmp_path:
                 assert (await sis.put("result", "r1", {"sourcedId": "r1"})).decision is Decision.VERIFY
 
 
+async def test_a_certificate_that_signed_itself_is_believed_where_the_district_names_it(
+    self_signed: ssl.SSLContext, tmp_path: Path
+) -> None:
+    async with serving(StubSis(), self_signed) as stub:
+        endpoint = replace(stub.endpoint, extra={"ca_bundle": str(tmp_path / "sis.pem")})
+        async with stub.client(endpoint=endpoint) as sis:
+            assert (await sis.put("result", "r1", {"sourcedId": "r1"})).decision is Decision.VERIFY
+
+
 async def test_the_name_in_a_certificate_is_checked_also_where_its_authority_is_believed(
     self_signed: ssl.SSLContext, tmp_path: Path
 ) -> None:

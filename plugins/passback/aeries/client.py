@@ -21,15 +21,10 @@ from passback.errors import (
 )
 from passback.oneroster.answers import Answer, Decision, answer_of, lost
 from passback.oneroster.auth.refusals import unavailable
-from passback.oneroster.exchange import (
-    NoAnswerError,
-    WrongAddressError,
-    connections_to,
-    exchange,
-    wrong_address,
-)
+from passback.oneroster.exchange import Connections, WrongAddressError, wrong_address
 from passback.oneroster.patience import Patience
-from passback.oneroster.transport import authorities
+from passback.oneroster.transport import tls_of
+from passback.oneroster.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,14 +116,14 @@ class Client:
         self._profile = profile
         self._address = _address(endpoint)
         self._headers = {"Accept": _ACCEPT, "AERIES-CERT": _certificate(endpoint)}
-        self._authorities = authorities(endpoint)
+        self._tls = tls_of(endpoint)
         self._year = year
         self._timeout = timeout
         self._patience = Patience(endpoint, profile, limits, retries)
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
-        self._connections = connections_to(self._authorities, headers=self._headers, timeout=self._timeout)
+        self._connections = Connections(self._tls, headers=self._headers, timeout=self._timeout)
         return self
 
     async def __aexit__(
@@ -215,8 +210,7 @@ class Client:
         async with self.limits.turn():
             self.requests += 1
             try:
-                response = await exchange(
-                    self._connections,
+                response = await self._connections.exchange(
                     request.method,
                     f"{self._address}{request.path}?DatabaseYear={self._year}",
                     {} if request.body is None else {"Content-Type": "application/json"},

@@ -23,18 +23,13 @@ from passback.oneroster.answers import Answer, Decision, answer_of, deleted, los
 from passback.oneroster.auth import authentication_of
 from passback.oneroster.auth.refusals import refused_credential, unavailable
 from passback.oneroster.envelopes import COLLECTIONS, Kind, allotted_id, allotted_ids, records_in
-from passback.oneroster.exchange import (
-    NoAnswerError,
-    WrongAddressError,
-    connections_to,
-    exchange,
-    wrong_address,
-)
+from passback.oneroster.exchange import Connections, WrongAddressError, wrong_address
 from passback.oneroster.filters import narrowing
 from passback.oneroster.limits import Limits
 from passback.oneroster.patience import Patience, Retries
 from passback.oneroster.services import services_of, version_of
-from passback.oneroster.transport import authorities, is_one_of, vendor_headers
+from passback.oneroster.transport import is_one_of, tls_of, vendor_headers
+from passback.oneroster.wire import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -123,12 +118,12 @@ class Client:
         self._auth = authentication_of(endpoint, profile, self.version, self._post_form)
         self._reads = vendor_headers(endpoint)
         self._writes = {**self._reads, "Content-Type": "application/json"}
-        self._authorities = authorities(endpoint)
+        self._tls = tls_of(endpoint)
 
     async def __aenter__(self) -> Self:
         """Open the connections' pool; the first request makes the first connection."""
-        self._connections = connections_to(
-            self._authorities, headers={"Accept": "application/json"}, timeout=self._timeout
+        self._connections = Connections(
+            self._tls, headers={"Accept": "application/json"}, timeout=self._timeout
         )
         return self
 
@@ -500,7 +495,7 @@ class Client:
             headers = request.headers
             if credential:  # signed now: a signature ages while it waits for its turn
                 headers = {**headers, "Authorization": credential(request.method, request.url)}
-            reply = await exchange(self._connections, request.method, request.url, headers, request.body)
+            reply = await self._connections.exchange(request.method, request.url, headers, request.body)
         except WrongAddressError as failure:
             where = self._where(request.method, request.path)
             raise wrong_address(failure, where=where, title=self.profile.title) from None

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from passback.connections import Endpoint
     from passback.oneroster.answers import Answer
-    from passback.oneroster.exchange import NoAnswerError
     from passback.oneroster.limits import Limits
+    from passback.oneroster.wire import NoAnswerError
     from passback.sis import SisProfile
 
 _TOO_MANY: Final = (403, 429)  # of those that are tried again: 403 is some SISs' "rate limit"

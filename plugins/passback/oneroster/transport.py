@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import ssl
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from passback.errors import ConfigurationError
 
@@ -78,29 +75,31 @@ def is_one_of(url: str, services: Services) -> bool:
     return _origin(url) in {_origin(services.rostering), _origin(services.gradebook)}
 
 
-def authorities(endpoint: Endpoint) -> list[bytes]:
-    """The authorities in `ca_bundle` of a connection's extra, in DER, believed besides this machine's own.
+def tls_of(endpoint: Endpoint) -> ssl.SSLContext | None:
+    """Whose certificates are believed: this machine's authorities and those in `ca_bundle` of the extra.
 
     Returns:
-        None at all if it is left out. Certificate and name are always checked.
+        None, for this machine's alone, if it is left out. Certificate and name are always checked.
 
     Raises:
         ConfigurationError: `ca_bundle` is no readable file of certificates in PEM.
     """
     if "ca_bundle" not in endpoint.extra:
-        return []
+        return None
     path = endpoint.extra["ca_bundle"]
     what = "it is no path"
     if isinstance(path, str) and path:
+        tls = ssl.create_default_context()
         try:
-            content = Path(path).read_bytes()
+            tls.load_verify_locations(path)
+        except ssl.SSLError:
             what = "it is no file of certificates in PEM"
-            certificates = x509.load_pem_x509_certificates(content)
-            return [certificate.public_bytes(Encoding.DER) for certificate in certificates]
         except OSError as failure:
             what = f"it cannot be read: {failure.strerror}"
         except ValueError:
             pass
+        else:
+            return tls
     raise ConfigurationError(
         f"{what}.",
         where=f"connection {endpoint.connection}, ca_bundle in its extra",
