@@ -36,6 +36,16 @@ async def test_a_vendors_header_goes_along_with_every_request(stub: StubSis) -> 
     assert stub.calls[0].headers["Authorization"] == "Bearer token-1"
 
 
+@pytest.mark.parametrize("name", ["User-Agent", "user-agent"])
+async def test_a_vendor_may_name_the_agent(stub: StubSis, name: str) -> None:
+    async with stub.client(endpoint=replace(stub.endpoint, extra={"headers": {name: "district-17"}})) as sis:
+        await sis.put("result", "r1", {"sourcedId": "r1"})
+    async with stub.client() as sis:
+        await sis.put("result", "r1", {"sourcedId": "r1"})
+    agents = [call.headers.getall("User-Agent") for call in stub.calls]
+    assert agents == [["district-17"], ["passback"]]
+
+
 async def test_a_vendors_header_does_not_go_to_a_token_endpoint_on_another_host(stub: StubSis) -> None:
     async with serving(StubSis()) as elsewhere:
         extra = {**VENDOR, "token_url": f"{elsewhere.url}/token"}

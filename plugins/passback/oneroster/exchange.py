@@ -54,13 +54,13 @@ class Connections:
 
     Args:
         tls: Whose certificates are believed, as `tls_of` gives it; this machine's if it is None.
-        headers: What goes out with every request.
+        headers: What goes out with every request that does not say otherwise.
         timeout: Seconds a single answer may take.
     """
 
     def __init__(self, tls: ssl.SSLContext | None, *, headers: Mapping[str, str], timeout: float) -> None:
         self._timeout = timeout
-        self._headers = _lines({"User-Agent": "passback", "Accept-Encoding": "gzip", **headers})
+        self._headers = {"User-Agent": "passback", "Accept-Encoding": "gzip", **headers}
         self._tls = tls
         self._origins = dict[str, _Origin]()
         self._idle = defaultdict[_Origin, list[Connection]](list)
@@ -87,7 +87,7 @@ class Connections:
         length = "" if body is None else f"Content-Length: {len(body)}\r\n"
         head = (
             f"{method} /{address['path'] or ''} HTTP/1.1\r\n"
-            f"Host: {origin.name}\r\n{self._headers}{_lines(headers)}{length}\r\n"
+            f"Host: {origin.name}\r\n{_lines({**self._headers, **headers})}{length}\r\n"
         )
         connection = await self._connection(origin)
         reply = await connection.ask(head.encode("ascii") + (body or b""), within=self._timeout)

@@ -67,7 +67,10 @@ def vendor_headers(endpoint: Endpoint) -> Mapping[str, str]:
                 where=where,
                 mend="Write every value as the SIS's vendor gives it, on one line.",
             )
-    return dict(headers)
+    # The only one that a vendor may set in place of ours.
+    return {
+        ("User-Agent" if name.lower() == "user-agent" else name): value for name, value in headers.items()
+    }
 
 
 def is_one_of(url: str, services: Services) -> bool:
