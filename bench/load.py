@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 DISTRICT = "bench"
 STUDENTS = 30  # a line item
 HOOKED = 1_000  # results that go through the hook: it is slow
+HOOK_THREADS = 8
 
 
 def stub(ready: Connection, delay: float) -> None:
@@ -163,8 +164,8 @@ async def bare(url: str, results: pd.DataFrame, connections: int) -> float:
         return time.perf_counter() - began
 
 
-def hooked(url: str, results: pd.DataFrame, connections: int) -> float:
-    """Seconds that Airflow's HttpHook needs for the results, in as many threads."""
+def hooked(url: str, results: pd.DataFrame) -> float:
+    """Seconds that Airflow's HttpHook needs for the results."""
     os.environ["AIRFLOW_CONN_BENCH"] = json.dumps({"conn_type": "http", "host": url})
     from airflow.providers.http.hooks.http import HttpHook  # noqa: PLC0415 - only where it is measured
 
@@ -176,7 +177,7 @@ def hooked(url: str, results: pd.DataFrame, connections: int) -> float:
         hook.run(f"/ims/oneroster/v1p1{path}", data=json.dumps(body), headers=headers)
 
     requests = requests_of(results, f"{url}/ims/oneroster/v1p1")
-    with ThreadPoolExecutor(connections) as threads:
+    with ThreadPoolExecutor(HOOK_THREADS) as threads:
         began = time.perf_counter()
         for _ in threads.map(put, requests):
             pass
@@ -245,7 +246,9 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.005, help="seconds the stub takes to answer")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--no-bare", action="store_true", help="only the load, for its peak of memory")
-    parser.add_argument("--http-hook", action="store_true", help="also Airflow's HttpHook, in threads")
+    parser.add_argument(
+        "--http-hook", action="store_true", help=f"also Airflow's HttpHook, in {HOOK_THREADS} threads"
+    )
     options = parser.parse_args()
     line_items, results = plan(options.results)
     folder = Path(tempfile.mkdtemp(prefix="passback-bench-"))
@@ -275,7 +278,7 @@ def main() -> None:
                     shares.append(bare_seconds / seconds)
                 if options.http_hook:
                     few = results.head(HOOKED)
-                    hook_seconds, cpu = timed(partial(hooked, url, few, options.connections))
+                    hook_seconds, cpu = timed(partial(hooked, url, few))
                     report |= figures("http_hook", len(few), hook_seconds, cpu)
                     report["times_http_hook"] = round(
                         report["load_per_second"] / report["http_hook_per_second"], 1
